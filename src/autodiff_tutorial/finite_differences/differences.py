@@ -1,0 +1,246 @@
+"""Derivatives, Jacobians and Hessians by differences.
+
+Each function here checks its input (`checked_task`), says along which lines through x the function is to be
+differentiated, and leaves the rest to `solve`.
+"""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from autodiff_tutorial.finite_differences.lines import axes, solve
+from autodiff_tutorial.finite_differences.stencils import Scheme
+from autodiff_tutorial.finite_differences.tasks import checked_task
+
+
+class Estimate(NamedTuple):
+    """A derivative, how far it may be off, and what it cost.
+
+    Attributes
+    ----------
+    df : array
+        The derivative.
+    error : array, shape of `df`
+        Estimated absolute error: measured truncation plus a bound on roundoff. It takes values of f to be right
+        to rounding; where they are not (simulations, iterative solvers), so is the estimate.
+    nfev : int
+        Number of points at which f was evaluated.
+    step : array
+        The step that was used: one a component of `x`, or one in all for `jvp`.
+    """
+
+    df: jax.Array
+    error: jax.Array
+    nfev: int
+    step: jax.Array
+
+
+def derivative(f, x, *, order: int = 1, scheme: Scheme = "central", accuracy: int = 2, step=None, batched=False):
+    r"""Estimate the derivative of a function of one real variable.
+
+    :math:`f^{(q)}(x) \approx h^{-q} \sum_j w_j f(x + s_j h)`, at every entry of `x` by itself.
+    An entry costs :math:`q + p + 1` evaluations (one-sided, of accuracy p), one or two fewer for "central",
+    12 or more for "richardson", and 1 for the first derivative by "complex".
+    The "forward", "backward" and "central" schemes evaluate one point or pair more than their formula needs: the
+    difference to the next more accurate formula measures the truncation error.
+
+    Parameters
+    ----------
+    f : callable
+        Takes a float and returns a float or an array. With `batched`, takes an array of N points and returns an
+        array whose first axis has length N. "complex" calls it with complex numbers: f must be analytic, and free
+        of `abs`, `conj` and comparisons that decide its value.
+    x : float or array_like of floats
+        Where to differentiate. The step is chosen for its dtype: float32 wants a wider one than float64.
+    order : int
+        Order q of the derivative.
+    scheme : {"central", "forward", "backward", "complex", "richardson"}
+        Central differences are the rule; one-sided ones serve at the edge of a domain; "complex" is exact to
+        rounding; "richardson" searches a ladder of steps, for functions whose scale is not known.
+    accuracy : int
+        Accuracy p: the truncation error shrinks like the step to this power.
+    step : float or array_like, optional
+        The step, in units of `x`; of the imaginary part for "complex" of order 1. By default
+        ``optimal_step(...) * max(1, |x|)``, rounded to a power of two so that `x + step` is exact.
+    batched : bool
+        If true, f is called once, with all points; NumPy in, NumPy out, JAX in, JAX out, and `jax.jit` and
+        `jax.vmap` apply. If false, f is called on the host, a point at a time.
+
+    Returns
+    -------
+    Estimate
+        `df` has the shape of `x` followed by the shape of ``f(x)``.
+
+    Raises
+    ------
+    TypeError
+        If `x` is not real floating, or f returns another precision or kind of number than it was given.
+    ValueError
+        If an option is unknown, `x` is empty, a step is not positive and finite, or f returns NaN or infinity.
+
+    Notes
+    -----
+    The weights are those of :cite:t:`fornberg1988`, the complex step is due to :cite:t:`squire1998`, the search
+    in Richardson's table to :cite:t:`ridders1982`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> df, error, nfev, step = derivative(np.sin, 1.0)
+    >>> round(float(df), 8), bool(abs(df - np.cos(1.0)) < error), nfev
+    (0.54030231, True, 4)
+    >>> derivative(np.sin, 1.0, scheme="complex").df == np.cos(1.0)
+    np.True_
+    """
+    task = checked_task("derivative", f, x, scheme, accuracy, order, step, batched)
+    x, h, eta = task.x.reshape(-1), task.h.reshape(-1), task.eta.reshape(-1)
+    df, error, nfev = solve(task, x, h, eta, h, eta, abs(x) / h)
+    shape = task.x.shape + df.shape[1:]
+    return Estimate(df.reshape(shape), error.reshape(shape), nfev, task.h)
+
+
+def jvp(f, x, v, *, scheme: Scheme = "central", accuracy: int = 2, step=None, batched=False):
+    r"""Estimate the derivative of f at x along v, the Jacobian-vector product :math:`J(x)\,v`.
+
+    The cost is that of one derivative, whatever the number of components: see `derivative`.
+
+    Parameters
+    ----------
+    f : callable
+        Takes an array like `x`; returns an array. With `batched`, takes an array of shape (N, ``*x.shape``).
+    x : array_like of floats
+        The point.
+    v : array_like, shape of `x`
+        The direction; it need not have length one.
+    scheme, accuracy, batched
+        As in `derivative`.
+    step : float, optional
+        The step in units of `v`: f is evaluated at ``x + step * v`` and the like. By default no component of `x`
+        moves by more than its own best step.
+
+    Returns
+    -------
+    Estimate
+        `df` has the shape of ``f(x)``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `derivative`, or if `v` has another shape than `x`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> A = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    >>> jvp(lambda x: A @ x**2, np.array([1.0, -1.0]), np.array([1.0, 0.0])).df.round(6)
+    array([ 2.,  6., 10.])
+    """
+    task = checked_task("jvp", f, x, scheme, accuracy, 1, step, batched, v=v)
+    x, v, t = task.x[None], task.v[None], task.h[None]
+    reach = abs(t * v).max()
+    ratio = abs(x).max() / task.xp.where(reach > 0, reach, 1)
+    df, error, nfev = solve(task, x, t * v, t * v, t, t, ratio[None])
+    return Estimate(df[0], error[0], nfev, task.h)
+
+
+def jacobian(f, x, *, scheme: Scheme = "central", accuracy: int = 2, step=None, batched=False):
+    r"""Estimate the Jacobian :math:`J_{ik} = \partial f_i / \partial x_k`; for a scalar function, the gradient.
+
+    The cost is n derivatives for n inputs: `1 + n * (accuracy + 1)` evaluations one-sided, `n * (accuracy + 2)`
+    central, `n` by the complex step.
+
+    Parameters
+    ----------
+    f : callable
+        Takes an array of shape (n,); returns a number or an array of shape (m,). With `batched`, takes (N, n) and
+        returns (N,) or (N, m).
+    x : array_like of floats, shape (n,)
+        The point.
+    scheme, accuracy, batched
+        As in `derivative`.
+    step : float or array_like, shape (n,), optional
+        The step of each component; the default is that of `derivative`.
+
+    Returns
+    -------
+    Estimate
+        `df` of shape (m, n), or (n,) if f returns a number.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `derivative`, or if `x` or f(x) has more than one axis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> f = lambda x: np.array([x[0] ** 2 + x[1] ** 2, x[0] * x[1], x[1]])
+    >>> jacobian(f, np.array([2.0, 3.0])).df.round(6)
+    array([[4., 6.],
+           [3., 2.],
+           [0., 1.]])
+    """
+    task = checked_task("jacobian", f, x, scheme, accuracy, 1, step, batched, rank=1)
+    x, h = task.x, task.h
+    lines = axes(task, h, range(x.size))
+    df, error, nfev = solve(task, x[None], lines, lines, h, h, abs(x) / h)
+    return Estimate(task.xp.moveaxis(df, 0, -1), task.xp.moveaxis(error, 0, -1), nfev, h)
+
+
+def hessian(f, x, *, scheme: Scheme = "central", accuracy: int = 2, step=None, batched=False):
+    r"""Estimate the Hessian :math:`H_{ij} = \partial^2 f / \partial x_i \partial x_j` of a scalar function.
+
+    The real schemes take second derivatives along :math:`e_i` and along :math:`e_i + e_j`, and
+    :math:`H_{ij} = (D^2_{i+j} - D^2_i - D^2_j) / 2`; "complex" takes central differences of the complex-step
+    gradient, which is the more accurate. Either way the cost is about `n * (n + 1) / 2` derivatives.
+
+    Parameters
+    ----------
+    f : callable
+        Takes an array of shape (n,); returns a number. With `batched`, takes (N, n) and returns (N,).
+    x : array_like of floats, shape (n,)
+        The point.
+    scheme, accuracy, batched
+        As in `derivative`.
+    step : float or array_like, shape (n,), optional
+        The real step of each component; the default is that of `derivative` for order 2.
+
+    Returns
+    -------
+    Estimate
+        `df` of shape (n, n), symmetric.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `derivative`, or if f returns more than a number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> hessian(lambda x: x[0] ** 2 * x[1], np.array([2.0, 3.0])).df.round(5)
+    array([[6., 4.],
+           [4., 0.]])
+    """
+    task = checked_task("hessian", f, x, scheme, accuracy, 2, step, batched, rank=0)
+    x, h, eta, n = task.x, task.h, task.eta, task.x.size
+    i, j = np.triu_indices(n, 1)
+    i, j = np.append(np.arange(n), i), np.append(np.arange(n), j)  # the diagonal, then the pairs above it
+    ratio = task.xp.maximum((abs(x) / h)[i], (abs(x) / h)[j])
+    if scheme == "complex":
+        imaginary = axes(task, eta, i)
+        df, error, nfev = solve(task, x[None], axes(task, h, j), imaginary, h[j], eta[i], ratio)
+    else:
+
+        def polarize(d, sign):
+            mixed = (d[:, n:] + sign * (d[:, i[n:]] + d[:, j[n:]])) / 2
+            return task.xp.concatenate([d[:, :n], mixed], axis=1)
+
+        both = axes(task, h, i, np.where(i == j, n, j))
+        one = task.xp.ones_like(h)[i]
+        df, error, nfev = solve(task, x[None], both, None, one, one, ratio, fold=polarize)
+        df, error = df / (h[i] * h[j]), error / (h[i] * h[j])
+    full = np.zeros((n, n), dtype=int)
+    full[i, j] = full[j, i] = np.arange(i.size)
+    return Estimate(df[full], error[full], nfev, h)

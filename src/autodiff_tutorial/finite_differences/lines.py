@@ -1,0 +1,236 @@
+"""Lines through a point: sample f along each, apply the stencil, judge the result.
+
+All the differences of this package are derivatives along lines `base + s * direction`, with s in units of the
+step. A line's direction is already multiplied by its step, so that s is a small integer or a power of 1/2.
+"""
+
+from itertools import repeat
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from autodiff_tutorial.finite_differences.stencils import Stencil, stencil
+
+
+def axes(task, h, i, j=None):
+    """Return the directions h_i e_i, or h_i e_i + h_j e_j where j is not n, as an array or one at a time."""
+    n = task.x.size
+    if not task.batched:
+        return _Axes(h, i, repeat(n) if j is None else j)
+    i = np.asarray(i)
+    lines = h[i, None] * np.eye(n, dtype=h.dtype)[i]
+    return lines if j is None else lines + task.xp.append(h, 0)[j, None] * np.eye(n + 1, n, dtype=h.dtype)[j]
+
+
+class _Axes:
+    """Directions along axes made on demand, since n of them at once would take n squared numbers."""
+
+    def __init__(self, h, i, j):
+        self.h, self.i, self.j = h, i, j
+
+    def __iter__(self):
+        for i, j in zip(self.i, self.j, strict=False):
+            line = np.zeros_like(self.h)
+            line[i] = self.h[i]
+            if j < line.size:
+                line[j] = self.h[j]
+            yield line
+
+
+def solve(task, bases, directions, imaginary, h, eta, ratio, fold=None):
+    """Differentiate f along D lines.
+
+    Line d is `bases[d] + s * directions[d]`, where `bases` of length one serves all lines, and s is in units of
+    the step `h[d]`. For "complex", i * imaginary[d] is added to it, and Im f / eta[d] takes the place of f.
+    `ratio[d]` is |x| / h: how much larger a rounding of x is than one of the step. `fold(a, sign)` combines the
+    lines' derivatives, with sign -1, or the bounds on their roundoff, with sign +1.
+
+    Returns
+    -------
+    df, error : arrays, shape (D, ``*out``)
+    nfev : int
+    """
+    power = task.order - (task.scheme == "complex")
+    if task.scheme != "complex":
+        offsets, rows, parents = stencil(task.scheme, power, task.accuracy)
+        values, nfev = _sample(task, bases, directions, None, offsets)
+    else:
+        once = Stencil(np.zeros(1), np.ones((1, 1)), ())
+        offsets, rows, parents = stencil("central", power, task.accuracy) if power else once
+        values, nfev = _sample(task, bases, directions, imaginary, offsets)
+        values = values.imag / _column(eta, values.ndim - 1)
+    u = float(jnp.finfo(task.x.dtype).eps) / 2
+    terms, roundoff = _formulas(task.xp, offsets, rows, values, _column(ratio, values.ndim - 1), u, power)
+    if fold is not None:
+        terms, roundoff = fold(terms, -1), fold(roundoff, +1)
+    df, error = _select(task.xp, terms, roundoff, parents)
+    if task.step_given and not power:
+        # An imaginary step of the caller's may be too long: one twice as long measures what it truncates.
+        twice = 2 * imaginary if task.batched else (2 * line for line in imaginary)
+        values, more = _sample(task, bases, directions, twice, offsets)
+        error, nfev = error + abs(df - values[0].imag / _column(2 * eta, df.ndim)), nfev + more
+    scale = _column(h, df.ndim) ** power
+    return df / scale, error / scale, nfev
+
+
+def _formulas(xp, offsets, rows, values, ratio, u, power):
+    """Apply each row of weights to the values, and bound the roundoff of each.
+
+    A value may be off by u (|f| + |x f'|): half a unit in its own last place, and what half a unit in x makes of it.
+    """
+    rows = xp.asarray(rows, dtype=values.dtype)
+    size = abs(values)
+    if power:
+        # The weights add to zero. Take the differences first: they are exact, and only what follows is rounded.
+        values = values - values[0]
+        gaps = xp.asarray(abs(offsets - offsets[0])[1:], dtype=values.dtype)
+        size = size + (abs(values[1:]) / _column(gaps, values.ndim)).max(axis=0) * ratio
+    full = {"precision": "highest"} if xp is jnp else {}  # or a GPU may multiply in TF32
+    return xp.tensordot(rows, values, 1, **full), u * xp.tensordot(abs(rows), size, 1, **full)
+
+
+def _select(xp, terms, roundoff, parents):
+    """Return the first row with its distance to the next, or the entry of a table that looks best."""
+    if len(terms) == 1:
+        return terms[0], 2 * roundoff[0]
+    if not parents:
+        return terms[0], abs(terms[0] - terms[1]) + roundoff[0]
+    entry, left, above = np.array(parents).T
+    error = xp.maximum(abs(terms[entry] - terms[left]), abs(terms[entry] - terms[above])) + roundoff[entry]
+    best = error.argmin(axis=0)[None]
+    return tuple(xp.take_along_axis(a, best, axis=0)[0] for a in (terms[entry], error))
+
+
+def _sample(task, bases, directions, imaginary, offsets):
+    """Evaluate f along the lines: values, (len(offsets), D, *out), and their number.
+
+    A point that all lines share is evaluated once.
+    """
+    shared = len(bases) == 1 and imaginary is None
+    with_center = shared and 0 in offsets
+    moving = offsets[offsets != 0] if with_center else offsets
+    sample = _sample_batched if task.batched else _sample_host
+    center, values = sample(task, bases, directions, imaginary, moving, with_center)
+    if with_center:
+        at = int(np.flatnonzero(offsets == 0)[0])
+        center = task.xp.broadcast_to(center, values.shape[1:])[None]
+        values = task.xp.concatenate([values[:at], center, values[at:]])
+    return values, len(moving) * values.shape[1] + with_center
+
+
+def _sample_host(task, bases, directions, imaginary, offsets, with_center):
+    """Call f with one point at a time."""
+    starts = repeat(bases[0]) if len(bases) == 1 else iter(bases)
+    if imaginary is not None:
+        starts = (base + 1j * line for base, line in zip(starts, imaginary, strict=False))
+    offsets = offsets.tolist()
+    shape = None
+
+    def value(point):
+        nonlocal shape
+        y = np.asarray(_called(task, point))
+        if shape is None:
+            shape = y.shape
+            _check_shape(task, shape)
+        if y.shape != shape:
+            raise ValueError(
+                f"`finite_differences.{task.call}(f=...)` should return one shape at all points. "
+                f"Got {shape}, then {y.shape}."
+            )
+        return y
+
+    center = _checked_values(task, value(bases[0])) if with_center else None
+    values = [
+        [value(start + s * line if s else start) for s in offsets]
+        for start, line in zip(starts, directions, strict=False)
+    ]
+    return center, _checked_values(task, np.swapaxes(np.array(values), 0, 1))
+
+
+def _sample_batched(task, bases, directions, imaginary, offsets, with_center):
+    """Call f once, with all points."""
+    xp = task.xp
+    starts = bases if imaginary is None else bases + 1j * imaginary
+    s = xp.asarray(offsets, dtype=task.x.dtype)
+    points = starts + s.reshape(-1, *(1,) * directions.ndim) * directions
+    lines, flat = points.shape[:2], points.reshape(-1, *points.shape[2:])
+    if with_center:
+        flat = xp.concatenate([bases, flat])
+    values = xp.asarray(_called(task, flat))
+    if values.ndim == 0 or len(values) != len(flat):
+        raise ValueError(
+            f"`finite_differences.{task.call}(f=..., batched=True)` should return one value for each of the "
+            f"{len(flat)} points along the first axis. Got shape {values.shape}. Use jax.vmap(f), or batched=False."
+        )
+    _check_shape(task, values.shape[1:])
+    values = _checked_values(task, values)
+    return values[0] if with_center else None, values[with_center:].reshape(*lines, *values.shape[1:])
+
+
+def _called(task, point):
+    """Call f; where a complex step meets a function for real numbers only, say so."""
+    try:
+        return task.f(point)
+    except TypeError as error:
+        if task.scheme == "complex":
+            raise TypeError(
+                f"`finite_differences.{task.call}(scheme='complex')` should be given a function of complex numbers. "
+                f"Got one that raised {error!r}. Use numpy rather than math, or scheme='central'."
+            ) from error
+        raise
+
+
+def _check_shape(task, shape):
+    """Check the shape of f at one point."""
+    if task.rank is not None and len(shape) > task.rank:
+        should = "a number" if task.rank == 0 else "a number or an array of shape (m,)"
+        raise ValueError(f"`finite_differences.{task.call}(f=...)` should return {should}. Got shape {shape}.")
+
+
+def _checked_values(task, values):
+    """Check kind, precision and finiteness of what f returned."""
+    call, wanted = f"`finite_differences.{task.call}(f=...)`", task.x.dtype
+    if values.dtype.kind in "biu":
+        values = values.astype(wanted)
+    is_complex = jnp.issubdtype(values.dtype, jnp.complexfloating)
+    if task.scheme == "complex" and not is_complex:
+        raise TypeError(
+            f"{call} should return complex numbers for scheme='complex'. Got {values.dtype}: it drops the imaginary "
+            "part, which carries the derivative (abs, float, real and rounding do). Use scheme='central'."
+        )
+    if not jnp.issubdtype(values.dtype, jnp.inexact) or is_complex != (task.scheme == "complex"):
+        raise TypeError(f"{call} should return real numbers. Got {values.dtype}.")
+    if jnp.finfo(values.dtype).eps > jnp.finfo(wanted).eps:
+        raise TypeError(
+            f"{call} should return the precision of x, {wanted}, for which the step is chosen. Got {values.dtype}. "
+            f"Pass x as {values.real.dtype}, or let f compute in {wanted} (JAX needs jax_enable_x64 for float64)."
+        )
+    if not isinstance(values, jax.core.Tracer):
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"{call} should return finite numbers near x. Got NaN or infinity. Pass a smaller step, or "
+                "scheme='forward' or 'backward' to stay on one side of x."
+            )
+        if is_complex and not values.imag.any():
+            _check_really_constant(task, values)
+    return values.astype(task.xp.result_type(wanted, np.complex64) if is_complex else wanted)
+
+
+def _check_really_constant(task, values):
+    """Where all imaginary parts are zero, evaluate f at two real points to see whether it is constant."""
+    x, grow = task.x, 1 + np.linspace(1e-3, 2e-3, task.x.size, dtype=task.x.dtype).reshape(task.x.shape)
+    points = [x, x * grow + (grow - 1)]
+    if task.call == "derivative":
+        points = [p.reshape(-1) if task.batched else p.reshape(-1)[0] for p in points]
+    first, second = (task.f(p[None] if task.batched and task.call != "derivative" else p) for p in points)
+    if not np.array_equal(first, second):
+        raise ValueError(
+            f"`finite_differences.{task.call}(f=...)` should let imaginary parts through for scheme='complex'. "
+            "Got none back from a function that is not constant. Use scheme='central'."
+        )
+
+
+def _column(a, ndim):
+    """Append axes, so that one number a line meets values of shape (D, *out)."""
+    return a.reshape(a.shape + (1,) * (ndim - a.ndim))

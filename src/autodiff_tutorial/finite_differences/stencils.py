@@ -1,0 +1,246 @@
+"""Stencils: which values to combine, with which weights, at which step.
+
+Knows nothing of functions: it works with points, weights and machine precision only.
+"""
+
+import math
+import operator
+from functools import lru_cache
+from typing import Literal, NamedTuple, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Scheme = Literal["forward", "backward", "central", "complex", "richardson"]
+
+# Richardson's ladder: the widest step balances the extrapolation of three levels on a function of scale one;
+# the narrower ones are there for functions that vary faster.
+RICHARDSON_LEVELS = 6
+BALANCED_LEVELS = 3
+WIDEST_LADDER = 0.25
+
+
+class Stencil(NamedTuple):
+    """Offsets in units of the step, and the formulas that combine the values there.
+
+    Row 0 of `weights` is the formula that was asked for; the rows that follow serve to judge it.
+    `parents` lists, for each row of an extrapolation table, the two rows it came from (else it is empty).
+    """
+
+    offsets: np.ndarray
+    weights: np.ndarray
+    parents: tuple
+
+
+def weights(points, x0=0.0, order=1):
+    r"""Return the finite difference weights of any points.
+
+    The weights :math:`w_j` make :math:`\sum_j w_j f(x_j) = f^{(q)}(x_0)` exact for every polynomial of degree
+    below the number of points, with :math:`q` the order of the derivative.
+
+    Parameters
+    ----------
+    points : array_like, shape (..., k)
+        The distinct points :math:`x_j`, in any order; leading axes hold independent stencils.
+    x0 : array_like, shape (...)
+        Where the derivative is wanted; it need not be one of the points.
+    order : int
+        Order :math:`q` of the derivative, from 0 (interpolation) to k - 1.
+
+    Returns
+    -------
+    array, shape (..., k)
+        A JAX array if `points` or `x0` is one (then the function may be traced), else a NumPy array.
+
+    Raises
+    ------
+    ValueError
+        If there are too few points for the order, or two points of a stencil coincide.
+
+    Notes
+    -----
+    Fornberg's recurrence adds one point at a time, about `k**2 * order` operations a stencil :cite:p:`fornberg1988`.
+
+    Examples
+    --------
+    >>> weights([-1.0, 0.0, 1.0])
+    array([-0.5,  0. ,  0.5])
+    >>> weights([-1.0, 0.0, 1.0], order=2)
+    array([ 1., -2.,  1.])
+    """
+    traceable = isinstance(points, jax.Array) or isinstance(x0, jax.Array)
+    xp = jnp if traceable else np
+    points, x0 = xp.asarray(points), xp.asarray(x0)
+    if points.ndim == 0 or points.dtype.kind not in "iuf":
+        raise TypeError(
+            "`finite_differences.weights(points=...)` should be an array of real numbers with at least one axis. "
+            f"Got {points.dtype} of shape {points.shape}."
+        )
+    order, k = _index("weights", "order", order, least=0), points.shape[-1]
+    if k <= order:
+        raise ValueError(
+            f"`finite_differences.weights(points=...)` should hold more than {order} points for order={order}. "
+            f"Got {k}. Add points or lower the order."
+        )
+    d = points - x0[..., None]
+    d = d if xp.issubdtype(d.dtype, xp.floating) else d.astype(float)
+    if not isinstance(d, jax.core.Tracer) and not np.all(np.diff(np.sort(np.asarray(d), axis=-1), axis=-1) > 0):
+        raise ValueError(
+            "`finite_differences.weights(points=...)` should be finite and distinct. "
+            f"Got {np.array2string(np.asarray(points), precision=6, threshold=8)}."
+        )
+    # c[..., j, q] is the weight of point j for the q-th derivative, from the points so far.
+    q = np.arange(order + 1)
+    c = xp.broadcast_to(xp.asarray(q == 0, dtype=d.dtype), (*d.shape[:-1], 1, order + 1))
+    product = xp.ones(d.shape[:-1], dtype=d.dtype)
+    for n in range(1, k):
+        gaps = d[..., n, None] - d[..., :n]
+        previous, product = product, gaps.prod(axis=-1)
+        lowered = q * xp.roll(c, 1, axis=-1)
+        new = (previous / product)[..., None] * (lowered[..., -1, :] - d[..., n - 1, None] * c[..., -1, :])
+        old = (d[..., n, None, None] * c - lowered) / gaps[..., None]
+        c = xp.concatenate([old, new[..., None, :]], axis=-2)
+    return c[..., order]
+
+
+def optimal_step(scheme, accuracy, dtype, order=1):
+    r"""Return the step that balances truncation against roundoff, for a function of scale one.
+
+    A formula of accuracy :math:`p` for the derivative of order :math:`q` errs by
+    :math:`C_t h^p |f^{(q+p)}|` for truncation and by :math:`C_r u |f| h^{-q}` for roundoff, with
+    :math:`C_t = |\sum_j w_j s_j^{q+p}| / (q+p)!`, :math:`C_r = \sum_j |w_j|` and unit roundoff :math:`u`.
+    Where :math:`|f|` and :math:`|f^{(q+p)}|` are equal, the sum is least at
+
+    .. math:: h = \left( \frac{q\,C_r\,u}{p\,C_t} \right)^{1/(q+p)}.
+
+    A function that varies over a length :math:`L` wants :math:`L` times this step.
+
+    Parameters
+    ----------
+    scheme : {"forward", "backward", "central", "complex", "richardson"}
+        For "richardson" the step is the widest of a ladder of six, each half the one before, and balances the
+        extrapolation of the first three; it is at most 1/4. For "complex" of order 1 any tiny step serves, and
+        :math:`(2u)^2` is returned; for higher orders the step is the real one.
+    accuracy : int
+        Accuracy :math:`p`; even for "central" and "richardson". "complex" of order 1 has no use for it.
+    dtype : dtype_like
+        Floating point type in which the function is evaluated.
+    order : int
+        Order :math:`q` of the derivative, at least 1.
+
+    Returns
+    -------
+    float
+        The step, in units of the length over which the function varies.
+
+    Examples
+    --------
+    >>> f"{optimal_step('forward', 1, 'float64'):.1e}"
+    '2.1e-08'
+    >>> f"{optimal_step('central', 2, 'float32'):.1e}"
+    '5.6e-03'
+    """
+    scheme, accuracy, order = checked_scheme("optimal_step", scheme, accuracy, order)
+    dtype = jnp.dtype(dtype)
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise TypeError(f"`finite_differences.optimal_step(dtype=...)` should be a floating type. Got {dtype}.")
+    eps = float(jnp.finfo(dtype).eps)
+    if scheme == "complex":
+        return eps**2 if order == 1 else optimal_step("central", accuracy, dtype, order - 1)
+    truncation, roundoff, power = error_constants(scheme, order, accuracy)
+    h = (order * roundoff * (eps / 2) / (power * truncation)) ** (1 / (order + power))
+    return min(h, WIDEST_LADDER) if scheme == "richardson" else h
+
+
+@lru_cache
+def error_constants(scheme, order, accuracy):
+    """Return C_t, C_r and the accuracy of the formula that the step is chosen for."""
+    offsets, rows, _ = stencil(scheme, order, accuracy)
+    power, row = accuracy, 0
+    if scheme == "richardson":
+        power, row = accuracy + 2 * (BALANCED_LEVELS - 1), BALANCED_LEVELS * (BALANCED_LEVELS + 1) // 2 - 1
+    w = rows[row]
+    truncation = abs(math.fsum(w * offsets ** (order + power))) / math.factorial(order + power)
+    return truncation, math.fsum(abs(w)), power
+
+
+@lru_cache
+def stencil(scheme, order, accuracy):
+    """Return the `Stencil` of a real scheme, with the formulas that judge it."""
+    match scheme:
+        case "forward" | "backward":
+            sign = 1.0 if scheme == "forward" else -1.0
+            offsets = sign * np.arange(order + accuracy + 1)
+            narrow = np.append(weights(offsets[:-1], order=order), 0.0)
+            return Stencil(offsets, np.stack([narrow, weights(offsets, order=order)]), ())
+        case "central":
+            offsets = _symmetric(order, accuracy + 2)
+            narrow = np.pad(_central_weights(order, accuracy), 1)
+            return _without_idle(offsets, np.stack([narrow, _central_weights(order, accuracy + 2)]))
+        case "richardson":
+            return _extrapolation_table(order, accuracy)
+
+
+def _symmetric(order, accuracy):
+    reach = (order + 1) // 2 + accuracy // 2 - 1
+    return np.arange(-reach, reach + 1.0)
+
+
+def _central_weights(order, accuracy):
+    w = weights(_symmetric(order, accuracy), order=order)
+    return (w + (-1) ** order * w[::-1]) / 2
+
+
+def _without_idle(offsets, rows, parents=()):
+    """Drop the points that no formula uses, such as the center of an odd derivative."""
+    used = np.any(rows != 0, axis=0)
+    return Stencil(offsets[used], rows[:, used], parents)
+
+
+def _extrapolation_table(order, accuracy):
+    """Write Richardson's table of central formulas at steps 1, 1/2, 1/4, ... as weights on one set of offsets.
+
+    T[i, j] = T[i, j-1] + (T[i, j-1] - T[i-1, j-1]) / (2^(p + 2(j-1)) - 1) removes the error term h^(p + 2(j-1)).
+    """
+    ladder = 0.5 ** np.arange(RICHARDSON_LEVELS)
+    base, w = _symmetric(order, accuracy), _central_weights(order, accuracy)
+    offsets = np.unique(np.outer(ladder, base))
+    table, rows, parents = {}, [], []
+    for i, h in enumerate(ladder):
+        for j in range(i + 1):
+            if j == 0:
+                row = np.zeros_like(offsets)
+                row[np.searchsorted(offsets, h * base)] = w / h**order
+            else:
+                left, above = rows[table[i, j - 1]], rows[table[i - 1, j - 1]]
+                row = left + (left - above) / (2.0 ** (accuracy + 2 * (j - 1)) - 1)
+                parents.append((len(rows), table[i, j - 1], table[i - 1, j - 1]))
+            table[i, j] = len(rows)
+            rows.append(row)
+    return _without_idle(offsets, np.stack(rows), tuple(parents))
+
+
+def checked_scheme(call, scheme, accuracy, order):
+    """Check the options that all differences share; return them as a string and two integers."""
+    if scheme not in get_args(Scheme):
+        allowed = ", ".join(repr(s) for s in get_args(Scheme))
+        raise ValueError(f"`finite_differences.{call}(scheme=...)` should be one of {allowed}. Got {scheme!r}.")
+    order = _index(call, "order", order, least=1)
+    accuracy = _index(call, "accuracy", accuracy, least=1)
+    if scheme not in ("forward", "backward") and accuracy % 2:
+        raise ValueError(
+            f"`finite_differences.{call}(accuracy=...)` should be even for scheme={scheme!r}, whose errors come in "
+            f"even powers of the step. Got {accuracy}."
+        )
+    return scheme, accuracy, order
+
+
+def _index(call, name, value, least):
+    try:
+        value = operator.index(value)
+    except TypeError:
+        raise TypeError(f"`finite_differences.{call}({name}=...)` should be an integer. Got {value!r}.") from None
+    if value < least:
+        raise ValueError(f"`finite_differences.{call}({name}=...)` should be at least {least}. Got {value}.")
+    return value

@@ -1,0 +1,95 @@
+"""Checked input: one place where points, directions, steps and options are looked at before work starts."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from autodiff_tutorial.finite_differences.stencils import checked_scheme, optimal_step
+
+
+class Task(NamedTuple):
+    """Checked input: the function, the point, the steps and the options."""
+
+    call: str
+    f: object
+    xp: object
+    x: object
+    v: object
+    h: object
+    eta: object
+    scheme: str
+    accuracy: int
+    order: int
+    step_given: bool
+    batched: bool
+    rank: int | None
+
+
+def checked_task(call, f, x, scheme, accuracy, order, step, batched, v=None, rank=None):
+    """Check the input of a public function and choose its steps; `rank` is the most axes that f(x) may have."""
+    scheme, accuracy, order = checked_scheme(call, scheme, accuracy, order)
+    if not callable(f):
+        raise TypeError(f"`finite_differences.{call}(f=...)` should be a function. Got {type(f).__name__}.")
+    x = _checked_point(call, "x", x, batched)
+    if rank is not None and x.ndim != 1:
+        raise ValueError(f"`finite_differences.{call}(x=...)` should have shape (n,). Got {x.shape}. Ravel it first.")
+    xp = jnp if isinstance(x, jax.Array) else np
+    h = _power_of_two(optimal_step(scheme, accuracy, x.dtype, order) * xp.maximum(1, abs(x)), xp)
+    if v is not None:
+        v = xp.asarray(_checked_point(call, "v", v, batched), dtype=x.dtype)
+        if v.shape != x.shape:
+            raise ValueError(
+                f"`finite_differences.{call}(v=...)` should have the shape of x, {x.shape}. Got {v.shape}."
+            )
+        reach = (abs(v) / h).max()
+        h = _power_of_two(1 / xp.where(reach > 0, reach, 1), xp)
+    imaginary = scheme == "complex" and order == 1
+    if step is not None:
+        h = _checked_step(call, step, h, None if imaginary or v is not None else x, xp)
+    eta = h if imaginary else float(jnp.finfo(x.dtype).eps) ** 2 * xp.ones_like(h)
+    return Task(call, f, xp, x, v, h, eta, scheme, accuracy, order, step is not None, batched, rank)
+
+
+def _checked_point(call, name, x, batched):
+    if isinstance(x, jax.core.Tracer) and not batched:
+        raise TypeError(
+            f"`finite_differences.{call}({name}=...)` should be a concrete array, since f runs on the host. "
+            "Got a traced one. Pass batched=True to use it under jax.jit or jax.vmap."
+        )
+    x = x if isinstance(x, jax.Array) and batched else np.asarray(x)
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise TypeError(
+            f"`finite_differences.{call}({name}=...)` should hold real floating point numbers. Got {x.dtype}. "
+            "Write 2.0 for 2, or convert with astype(float)."
+        )
+    if x.size == 0:
+        raise ValueError(f"`finite_differences.{call}({name}=...)` should not be empty. Got shape {x.shape}.")
+    if not isinstance(x, jax.core.Tracer) and not np.isfinite(x).all():
+        raise ValueError(f"`finite_differences.{call}({name}=...)` should be finite. Got NaN or infinity.")
+    return x
+
+
+def _checked_step(call, step, h, x, xp):
+    """Return the caller's step in the shape and dtype of h; `x` is given where x + step has to differ from x."""
+    if not isinstance(step, jax.core.Tracer):
+        given = np.asarray(step)
+        if given.dtype.kind not in "iuf" or not (np.isfinite(given) & (given > 0)).all():
+            raise ValueError(f"`finite_differences.{call}(step=...)` should be positive and finite. Got {step!r}.")
+        if x is not None and not isinstance(x, jax.core.Tracer) and (x + given.astype(x.dtype) == x).any():
+            raise ValueError(
+                f"`finite_differences.{call}(step=...)` should be wide enough that x + step differs from x. "
+                f"Got {step!r}. Leave it out, and the step will suit x."
+            )
+    try:
+        return xp.broadcast_to(xp.asarray(step, dtype=h.dtype), h.shape)
+    except ValueError:
+        raise ValueError(
+            f"`finite_differences.{call}(step=...)` should have shape {h.shape} or be one number. "
+            f"Got shape {np.shape(step)}."
+        ) from None
+
+
+def _power_of_two(h, xp):
+    return xp.ldexp(xp.ones_like(h), xp.round(xp.log2(h)).astype(int))
