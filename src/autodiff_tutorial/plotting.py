@@ -52,7 +52,7 @@ def error_curves(curves, *, marks=None, ax=None):
     curves : dict of str to (array_like, array_like)
         Label to steps and errors; an error of zero is drawn at the lower edge, 1e-17.
     marks : dict of str to float, optional
-        Label to the predicted best step, drawn as a star on the curve of that label.
+        Label to the predicted best step, drawn as a star on the curve of that label, if it is within the curve.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default on a new figure.
 
@@ -61,20 +61,23 @@ def error_curves(curves, *, marks=None, ax=None):
     matplotlib.axes.Axes
     """
     ax = plt.subplots()[1] if ax is None else ax
-    for (label, (steps, errors)), (color, marker) in zip(curves.items(), _METHODS, strict=False):
+    for i, ((label, (steps, errors)), (color, marker)) in enumerate(zip(curves.items(), _METHODS, strict=False)):
         steps, errors = np.asarray(steps, dtype=float), np.maximum(np.asarray(errors, dtype=float), 1e-17)
-        ax.loglog(steps, errors, marker=marker, markevery=0.12, color=color, label=label, linewidth=1.5)
-        if marks and label in marks:
+        ax.loglog(steps, errors, marker=marker, markevery=0.12, color=color, label=label, lw=1.5, zorder=3 - i / 10)
+        if marks and steps.min() <= marks.get(label, 0) <= steps.max():
             height = np.exp(np.interp(np.log(marks[label]), np.log(steps), np.log(errors)))
-            ax.plot(marks[label], height, marker="*", markersize=15, color=color, markeredgecolor="white", zorder=3)
+            ax.plot(marks[label], height, marker="*", markersize=15, color=color, markeredgecolor="white", zorder=4)
     ax.set_xlabel("step h")
     ax.set_ylabel("relative error")
-    ax.legend()
+    if len(curves) > 3:
+        ax.legend(ncols=3, loc="upper center", bbox_to_anchor=(0.45, -0.17))
+    else:
+        ax.legend()
     return ax
 
 
 def slope_reference(power, at, *, span=100.0, ax=None):
-    """Draw a dashed line of a given slope on logarithmic axes, from the point `at` on, with its slope written on it.
+    """Draw a dashed line of a given slope on logarithmic axes, from the point `at` on, with its slope written there.
 
     Parameters
     ----------
@@ -94,17 +97,32 @@ def slope_reference(power, at, *, span=100.0, ax=None):
     ax = plt.gca() if ax is None else ax
     h, error = at
     ax.plot([h, h * span], [error, error * span**power], color=REFERENCE, linestyle="--", linewidth=1.2)
-    middle = (h * span**0.5, error * span ** (power / 2))
-    ax.annotate(
-        f"slope {power}".replace("-", "\N{MINUS SIGN}"),
-        middle,
-        textcoords="offset points",
-        xytext=(6, -6) if power > 0 else (-6, -6),
-        ha="left" if power > 0 else "right",
-        va="top",
-        color=REFERENCE,
-        fontsize=10.5,
-    )
+    label, side = f"slope {power}".replace("-", "\N{MINUS SIGN}"), -1 if power > 0 else 1
+    offset = {"textcoords": "offset points", "xytext": (7 * side, 3 * (side > 0)), "va": "center"}
+    ax.annotate(label, at, **offset, ha="left" if side > 0 else "right", color=REFERENCE, fontsize=10.5)
+    return ax
+
+
+def step_reference(h, label, *, ax=None):
+    """Draw a dashed vertical line at a step, with its label at the top.
+
+    Parameters
+    ----------
+    h : float
+        The step.
+    label : str
+        What is written beside the line.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default on the current axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = plt.gca() if ax is None else ax
+    ax.axvline(h, color=REFERENCE, linestyle="--", linewidth=1.2)
+    at = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "xytext": (-5, -14)}
+    ax.annotate(label, (h, 1), **at, ha="right", color=REFERENCE, fontsize=14)
     return ax
 
 
@@ -157,5 +175,6 @@ def secant(f, x, h, *, ax=None):
     ax.plot(t, f(x) + rise * (t - x), color=TANGENT, label="secant through x and x + h")
     ax.plot([x, x + h], [f(x), f(x + h)], "o", color=TANGENT)
     ax.set_xticks([x, x + h], ["x", "x + h"])
+    ax.set_ylabel("f")
     ax.legend()
     return ax

@@ -76,20 +76,35 @@ def check(id: str, attempt) -> None:
 
 
 def _verdict(cases, attempt):
-    if _blank(attempt):
-        return "not attempted yet."
     try:
-        for case in cases(attempt):
-            if _blank(case.got):
-                return "not attempted yet."
+        for case in cases(_watched(attempt)):
             if not (_agree(case.got, case.expected, case.rtol) if case.passes is None else case.passes):
                 yours, expected = _shown(case.got), _shown(case.expected)
                 if yours == expected:
                     expected += f" (off by {np.abs(np.subtract(case.got, case.expected)).max():.1g})"
                 return f"not yet. For {case.given}: yours {yours}, expected {expected}. Hint: {_fitting_hint(case)}"
+    except _NotAttempted:
+        return "not attempted yet."
     except Exception as error:
         return f"not yet. It raised {type(error).__name__}: {' '.join(str(error).split())}"
     return "passed."
+
+
+class _NotAttempted(Exception):
+    pass
+
+
+def _watched(attempt):
+    """Return the attempt, or the function that it is, such that a blank in it stops the trial."""
+    if _blank(attempt):
+        raise _NotAttempted
+    if not callable(attempt):
+        return attempt
+
+    def function(*args):
+        return _watched(attempt(*args))
+
+    return function
 
 
 def _blank(attempt):

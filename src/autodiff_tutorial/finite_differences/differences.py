@@ -40,17 +40,16 @@ def derivative(f, x, *, order: int = 1, scheme: Scheme = "central", accuracy: in
     r"""Estimate the derivative of a function of one real variable.
 
     :math:`f^{(q)}(x) \approx h^{-q} \sum_j w_j f(x + s_j h)`, at every entry of `x` by itself.
-    An entry costs :math:`q + p + 1` evaluations (one-sided, of accuracy p), one or two fewer for "central",
-    12 or more for "richardson", and 1 for the first derivative by "complex".
-    The "forward", "backward" and "central" schemes evaluate one point or pair more than their formula needs: the
-    difference to the next more accurate formula measures the truncation error.
+    An entry costs :math:`q + p + 1` evaluations of f, 12 or more by "richardson", and 1 for the first derivative by
+    "complex". One point, or pair of points, is more than the formula needs: the difference to the next more accurate
+    formula measures the truncation error. Two evaluations more, in all, see whether f lets "complex" through.
 
     Parameters
     ----------
     f : callable
         Takes a float and returns a float or an array. With `batched`, takes an array of N points and returns an
-        array whose first axis has length N. "complex" calls it with complex numbers: f must be analytic, and free
-        of `abs`, `conj` and comparisons that decide its value.
+        array whose first axis has length N. "complex" calls it with complex numbers: f must be analytic, without
+        `abs`, `real` or `conj`. On the host that is checked, by one difference; under `jax.jit` it cannot be.
     x : float or array_like of floats
         Where to differentiate. The step is chosen for its dtype: float32 wants a wider one than float64.
     order : int
@@ -148,7 +147,7 @@ def jacobian(f, x, *, scheme: Scheme = "central", accuracy: int = 2, step=None, 
     r"""Estimate the Jacobian :math:`J_{ik} = \partial f_i / \partial x_k`; for a scalar function, the gradient.
 
     The cost is n derivatives for n inputs: `1 + n * (accuracy + 1)` evaluations one-sided, `n * (accuracy + 2)`
-    central, `n` by the complex step.
+    central, `n + 2` by the complex step.
 
     Parameters
     ----------
@@ -184,7 +183,7 @@ def jacobian(f, x, *, scheme: Scheme = "central", accuracy: int = 2, step=None, 
     task = checked_task("jacobian", f, x, scheme, accuracy, 1, step, batched, rank=1)
     x, h = task.x, task.h
     lines = axes(task, h, range(x.size))
-    df, error, nfev = solve(task, x[None], lines, lines, h, h, abs(x) / h)
+    df, error, nfev = solve(task, x[None], lines, lines, h, h, abs(x) / h, together=range(x.size))
     return Estimate(task.xp.moveaxis(df, 0, -1), task.xp.moveaxis(error, 0, -1), nfev, h)
 
 
@@ -230,7 +229,9 @@ def hessian(f, x, *, scheme: Scheme = "central", accuracy: int = 2, step=None, b
     ratio = task.xp.maximum((abs(x) / h)[i], (abs(x) / h)[j])
     if scheme == "complex":
         imaginary = axes(task, eta, i)
-        df, error, nfev = solve(task, x[None], axes(task, h, j), imaginary, h[j], eta[i], ratio)
+        last = np.flatnonzero(j == n - 1)  # these start at one point, and turn to every axis
+        lines = axes(task, h, j), imaginary
+        df, error, nfev = solve(task, x[None], *lines, h[j], eta[i], ratio, together=last)
     else:
 
         def polarize(d, sign):

@@ -73,6 +73,11 @@ def _checked_point(call, name, x, batched):
 
 def _checked_step(call, step, h, x, xp):
     """Return the caller's step in the shape and dtype of h; `x` is given where x + step has to differ from x."""
+    if np.shape(step) not in ((), h.shape):
+        raise ValueError(
+            f"`finite_differences.{call}(step=...)` should be a number or have shape {h.shape}. "
+            f"Got shape {np.shape(step)}."
+        )
     if not isinstance(step, jax.core.Tracer):
         given = np.asarray(step)
         if given.dtype.kind not in "iuf" or not (np.isfinite(given) & (given > 0)).all():
@@ -82,13 +87,7 @@ def _checked_step(call, step, h, x, xp):
                 f"`finite_differences.{call}(step=...)` should be wide enough that x + step differs from x. "
                 f"Got {step!r}. Leave it out, and the step will suit x."
             )
-    try:
-        return xp.broadcast_to(xp.asarray(step, dtype=h.dtype), h.shape)
-    except ValueError:
-        raise ValueError(
-            f"`finite_differences.{call}(step=...)` should have shape {h.shape} or be one number. "
-            f"Got shape {np.shape(step)}."
-        ) from None
+    return xp.broadcast_to(xp.asarray(step, dtype=h.dtype), h.shape)
 
 
 def _power_of_two(h, xp):

@@ -1,0 +1,63 @@
+# Every target sets up what it needs, in .venv; `make help` lists them.
+
+PYTHON ?= python3
+BIN := .venv/bin
+JB := $(BIN)/jupyter-book build . -W -n --keep-going
+CHAPTERS := $(wildcard book/*.ipynb)
+export JUPYTER_PLATFORM_DIRS := 1
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help book serve lab execute test lint chromium pdf bench clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+.venv/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed, and $(PYTHON) is not. Say which: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "The Python module venv is missing. On Debian: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+# One stamp a set of extras; a set is installed again when its requirements change.
+.venv/with-%: .venv/made pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$*]"
+	@touch $@
+
+book: .venv/with-book  ## build the pages from the stored outputs
+	$(JB) --quiet
+	@echo "The book is built. Open _build/html/index.html, or run: make serve"
+
+serve: book  ## build the pages and show them at http://127.0.0.1:8000
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
+
+lab: .venv/with-book .venv/with-dev  ## open the chapters in JupyterLab
+	$(BIN)/jupyter lab book
+
+execute: .venv/with-book .venv/with-test  ## run the chapters again and store their outputs
+	$(BIN)/python book/_ext/execute.py $(CHAPTERS)
+
+test: .venv/with-book .venv/with-test lint chromium  ## check style, run all tests, the chapters and the pages
+	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider $(CHAPTERS)
+
+lint: .venv/with-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/nbstripout --verify --keep-output --keep-count --keep-id $(CHAPTERS)
+
+chromium:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } \
+	  || echo "CHROMIUM IS MISSING: the tests of the pages are skipped. On Debian: apt-get install chromium"
+
+pdf: .venv/with-book .venv/with-test chromium  ## print the book to _build/autodiff-tutorial.pdf
+	$(BIN)/python book/_ext/make_pdf.py
+
+bench: .venv/with-test .venv/with-bench  ## time the library against its peers
+	$(BIN)/python -m benchmarks.run
+
+clean:  ## remove what was built, not .venv
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis
