@@ -1,0 +1,147 @@
+// Figures that move without a kernel. Each is a function of its container, and stands in the table at the end.
+// A container is <div class="explorable" data-explorable="NAME">; what it holds before is shown where scripts do not run.
+"use strict";
+
+(() => {
+  const svgElement = (name, attributes = {}, parent = null) => {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    if (parent) parent.append(element);
+    return element;
+  };
+
+  const htmlElement = (name, attributes = {}, parent = null, text = "") => {
+    const element = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    element.textContent = text;
+    if (parent) parent.append(element);
+    return element;
+  };
+
+  // A panel with linear axes from [left, right] and [low, high]; ticks are [position, label] pairs.
+  const panel = (parent, { x, y, xTicks, yTicks, xLabel, yLabel }) => {
+    const width = 380, height = 300, margin = { left: 52, right: 14, top: 28, bottom: 46 };
+    const svg = svgElement("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" }, parent);
+    const toX = (v) => margin.left + ((v - x[0]) / (x[1] - x[0])) * (width - margin.left - margin.right);
+    const toY = (v) => height - margin.bottom - ((v - y[0]) / (y[1] - y[0])) * (height - margin.top - margin.bottom);
+    const text = (string, px, py, anchor) => {
+      svgElement("text", { x: px, y: py, "text-anchor": anchor, class: "tick" }, svg).textContent = string;
+    };
+    for (const [v, label] of xTicks) {
+      svgElement("line", { x1: toX(v), x2: toX(v), y1: toY(y[0]), y2: toY(y[1]), class: "grid" }, svg);
+      text(label, toX(v), height - margin.bottom + 18, "middle");
+    }
+    for (const [v, label] of yTicks) {
+      svgElement("line", { x1: toX(x[0]), x2: toX(x[1]), y1: toY(v), y2: toY(v), class: "grid" }, svg);
+      text(label, margin.left - 6, toY(v) + 5, "end");
+    }
+    text(xLabel, (toX(x[0]) + toX(x[1])) / 2, height - 6, "middle");
+    text(yLabel, 8, 15, "start");
+    const path = (className) => svgElement("path", { class: className }, svg);
+    const draw = (element, points) => {
+      const inside = points.filter(([, v]) => Number.isFinite(v));
+      element.setAttribute("d", inside.map(([a, b], i) => `${i ? "L" : "M"}${toX(a).toFixed(2)} ${toY(b).toFixed(2)}`).join(""));
+    };
+    const fromX = (event) => {
+      const box = svg.getBoundingClientRect();
+      const px = ((event.clientX - box.left) / box.width) * width;
+      return x[0] + ((px - margin.left) / (width - margin.left - margin.right)) * (x[1] - x[0]);
+    };
+    return { svg, path, draw, toX, toY, fromX };
+  };
+
+  const scientific = (value) => {
+    const [mantissa, exponent] = value.toExponential(1).split("e");
+    const raised = [...String(Number(exponent))].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c])).join("");
+    return `${mantissa} · 10${raised}`;
+  };
+
+  // The step of a difference: the secant on the left, its error on the right.
+  const stepSize = (container) => {
+    const f = (t) => 1 / (1 + t * t);
+    const x0 = -0.5, slope = 0.64;
+    const schemes = {
+      forward: (h) => (f(x0 + h) - f(x0)) / h,
+      central: (h) => (f(x0 + h) - f(x0 - h)) / (2 * h),
+    };
+    const shortest = -15, longest = 0, floor = 1e-13;
+
+    container.textContent = "";
+    const controls = htmlElement("div", { class: "controls" }, container);
+    const label = htmlElement("label", {}, controls, "step h ");
+    const slider = htmlElement("input", { type: "range", min: shortest, max: longest, step: 0.1, value: -0.3 }, label);
+    const choice = htmlElement("fieldset", {}, controls);
+    htmlElement("legend", {}, choice, "scheme");
+    for (const name of Object.keys(schemes)) {
+      const option = htmlElement("label", {}, choice);
+      const radio = htmlElement("input", { type: "radio", name: "explorable-scheme", value: name }, option);
+      radio.checked = name === "forward";
+      option.append(` ${name}`);
+    }
+    const panels = htmlElement("div", { class: "panels" }, container);
+    const left = panel(panels, {
+      x: [-2, 1], y: [0, 1.2], xLabel: "x", yLabel: "f(x)",
+      xTicks: [-2, -1, 0, 1].map((v) => [v, String(v).replace("-", "\u2212")]), yTicks: [0, 0.5, 1].map((v) => [v, String(v)]),
+    });
+    const right = panel(panels, {
+      x: [shortest, longest], y: [-13, 0], xLabel: "step h", yLabel: "error",
+      xTicks: [-15, -10, -5, 0].map((v) => [v, v ? `1e\u2212${-v}` : "1"]),
+      yTicks: [-12, -8, -4, 0].map((v) => [v, v ? `1e\u2212${-v}` : "1"]),
+    });
+    const reading = htmlElement("output", { "aria-live": "polite" }, container);
+
+    const grid = Array.from({ length: 121 }, (_, i) => -2 + i / 40);
+    const span = [-1.6, 0.1];
+    left.draw(left.path("primal"), grid.map((t) => [t, f(t)]));
+    left.draw(left.path("reference"), span.map((t) => [t, f(x0) + slope * (t - x0)]));
+    const secant = left.path("tangent");
+    const ends = [0, 1].map(() => svgElement("circle", { r: 6, class: "tangent-point" }, left.svg));
+    const error = (name, h) => Math.max(Math.abs(schemes[name](h) - slope), floor);
+    const curves = {};
+    for (const name of Object.keys(schemes)) {
+      curves[name] = right.path("tangent");
+      const exponents = Array.from({ length: 301 }, (_, i) => shortest + (i * (longest - shortest)) / 300);
+      right.draw(curves[name], exponents.map((e) => [e, Math.log10(error(name, 10 ** e))]));
+    }
+    const point = svgElement("circle", { r: 7, class: "tangent-point" }, right.svg);
+
+    const update = () => {
+      const name = choice.querySelector("input:checked").value;
+      const exponent = Number(slider.value), h = 10 ** exponent, estimate = schemes[name](h);
+      const off = Math.abs(estimate - slope);
+      const points = name === "forward" ? [x0, x0 + h] : [x0 - h, x0 + h];
+      points.forEach((t, i) => {
+        ends[i].setAttribute("cx", left.toX(t));
+        ends[i].setAttribute("cy", left.toY(f(t)));
+      });
+      left.draw(secant, span.map((t) => [t, f(points[0]) + estimate * (t - points[0])]));
+      point.setAttribute("cx", right.toX(exponent));
+      point.setAttribute("cy", right.toY(Math.log10(error(name, h))));
+      for (const [other, curve] of Object.entries(curves)) curve.classList.toggle("faint", other !== name);
+      reading.textContent = `h = ${scientific(h)}: slope ${estimate.toFixed(12).replace("-", "\u2212")}, error ${off ? scientific(off) : "0"}`;
+      slider.setAttribute("aria-valuetext", `h = ${scientific(h)}`);
+      left.svg.setAttribute("aria-label", `The curve, its tangent at minus one half, and the secant of the ${name} difference for h = ${scientific(h)}.`);
+      right.svg.setAttribute("aria-label", `Error against step, a V-shaped curve; the ${name} difference has error ${off ? scientific(off) : "0"} here.`);
+      Object.assign(container.dataset, { scheme: name, step: String(h), estimate: String(estimate), error: String(off) });
+    };
+
+    const set = (exponent) => {
+      slider.value = Math.min(longest, Math.max(shortest, exponent));
+      update();
+    };
+    const drag = (svg, move) => {
+      svg.addEventListener("pointerdown", (event) => { svg.setPointerCapture(event.pointerId); move(event); });
+      svg.addEventListener("pointermove", (event) => { if (svg.hasPointerCapture(event.pointerId)) move(event); });
+    };
+    drag(left.svg, (event) => set(Math.log10(Math.max(Math.abs(left.fromX(event) - x0), 1e-3))));
+    drag(right.svg, (event) => set(right.fromX(event)));
+    slider.addEventListener("input", update);
+    choice.addEventListener("change", update);
+    update();
+  };
+
+  const explorables = { "step-size": stepSize };
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const container of document.querySelectorAll("[data-explorable]")) explorables[container.dataset.explorable](container);
+  });
+})();
