@@ -39,7 +39,7 @@ lab: .venv/with-book .venv/with-dev  ## open the chapters in JupyterLab
 execute: .venv/with-book .venv/with-test  ## run the chapters again and store their outputs
 	$(BIN)/python book/_ext/execute.py $(CHAPTERS)
 
-test: .venv/with-book .venv/with-test lint chromium  ## check style, run all tests, the chapters and the pages
+test: book .venv/with-test lint chromium  ## check style, run all tests, the chapters and the pages
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider $(CHAPTERS)
 

@@ -1,0 +1,284 @@
+"""The built pages in a real browser: quiet, self-contained, legible, and doing what they offer.
+
+The pages are those in `_build/html`; they are built first if there are none. Chromium is Debian's `chromium`, or
+the program that the environment variable CHROMIUM names.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest_browser import (
+    CHAPTERS,
+    CHROMIUM,
+    FIGURES,
+    FLAGS,
+    PAGES,
+    ROOT,
+    SITE,
+    axe_violations,
+    broken_links,
+    doubtful_links,
+    figure_faults,
+    look,
+    open_page,
+    overflow,
+    raw_math,
+    serve,
+)
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+if CHROMIUM is None and os.environ.get("CI") == "true":
+    raise RuntimeError("Chromium is missing, and CI must look at the pages: `apt-get install chromium`.")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="NO PAGE WAS LOOKED AT: Chromium is missing. Install it with `apt-get install chromium`."
+)
+chapters = pytest.mark.parametrize("chapter", CHAPTERS)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """Serve the built book, and yield its address."""
+    if not (SITE / "index.html").exists():
+        program = Path(sys.executable).with_name("jupyter-book")
+        subprocess.run([program, "build", ".", "-W", "-n", "--keep-going"], cwd=ROOT, check=True)
+    with serve(SITE) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start Chromium, once."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Make a fresh profile."""
+    context = browser.new_context()
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def visit(request: pytest.FixtureRequest, context: BrowserContext, site: str) -> Iterator[tuple]:
+    """Open each page in turn; yield it with its errors and its requests to other hosts."""
+    visit = open_page(context, f"{site}{request.param}.html")
+    yield visit
+    visit[0].close()
+
+
+@pytest.fixture
+def open_chapter(context: BrowserContext, site: str) -> Iterator:
+    """Open a chapter by name, untouched."""
+    opened = []
+
+    def open_chapter(name: str) -> Page:
+        opened.append(open_page(context, f"{site}{name}.html")[0])
+        return opened[-1]
+
+    yield open_chapter
+    for page in opened:
+        page.close()
+
+
+def test_page_asks_no_other_host(visit: tuple) -> None:
+    """A page is complete without a network."""
+    assert visit[2] == []
+
+
+def test_page_fits_a_phone(visit: tuple) -> None:
+    """Nothing sticks out of a window 390 pixels wide."""
+    assert overflow(look(visit[0], width=390)) == []
+
+
+def test_page_shows_no_raw_math(visit: tuple) -> None:
+    """Every formula is set."""
+    assert raw_math(visit[0]) == []
+
+
+def test_page_is_accessible(visit: tuple) -> None:
+    """axe-core has nothing to say against the light page, with all of it open."""
+    assert axe_violations(look(visit[0])) == []
+
+
+def test_page_is_legible_in_the_dark(visit: tuple) -> None:
+    """All text keeps its contrast in the dark theme."""
+    assert axe_violations(look(visit[0], scheme="dark"), "color-contrast") == []
+
+
+def test_page_raises_no_error(visit: tuple) -> None:
+    """The console stays empty, through all that was done to the page above."""
+    assert visit[1] == []
+
+
+def test_source_listings_are_quiet_and_fit_a_phone(context: BrowserContext, site: str) -> None:
+    """The pages that list the library's source raise no error, ask no other host and stay in the window."""
+    faults = {}
+    for path in SITE.glob("_modules/**/*.html"):
+        page, errors, foreign = open_page(context, site + path.relative_to(SITE).as_posix())
+        faults[path.name] = errors + foreign + overflow(look(page, width=390))
+        page.close()
+    assert [fault for fault in faults.items() if fault[1]] == []
+
+
+@pytest.mark.usefixtures("site")
+def test_every_page_was_visited() -> None:
+    """The lists above name all that was built."""
+    built = {path.relative_to(SITE).with_suffix("").as_posix() for path in SITE.rglob("*.html")}
+    built = {name for name in built if not name.startswith(("_static/", "_modules/autodiff"))}
+    assert built == {*PAGES, "index"}
+
+
+def test_address_of_the_site_leads_to_the_introduction(context: BrowserContext, site: str) -> None:
+    """The bare address forwards to the first page."""
+    page = context.new_page()
+    page.goto(site)
+    page.wait_for_url(f"{site}{PAGES[0]}.html")
+    page.close()
+
+
+@chapters
+def test_chapter_sets_its_formulas(open_chapter, chapter: str) -> None:
+    """There are formulas, and MathJax set them."""
+    assert open_chapter(chapter).locator(".bd-article mjx-container").count() > 0
+
+
+@chapters
+def test_figures_are_legible_in_the_dark(open_chapter, chapter: str) -> None:
+    """On the dark page every figure is dark, and its lines and text stand out."""
+    page = look(open_chapter(chapter), scheme="dark")
+    faults = {}
+    for figure in page.locator(FIGURES).all():
+        figure.scroll_into_view_if_needed()
+        figure.evaluate("image => image.decode()")
+        faults[figure.get_attribute("alt")] = figure_faults(figure.screenshot())
+    assert {alt: found for alt, found in faults.items() if found} == {}
+
+
+@chapters
+def test_copy_button_copies_the_cell(open_chapter, chapter: str) -> None:
+    """What lands in the clipboard is the code of the cell."""
+    page = open_chapter(chapter)
+    cell = page.locator(".bd-article .cell_input:visible").first
+    cell.hover()
+    cell.locator("button.copybtn").click()
+    expect(cell.locator("button.copybtn.success")).to_be_attached()
+    assert page.evaluate("navigator.clipboard.readText()").strip() == cell.locator("pre").inner_text().strip()
+
+
+@chapters
+def test_solutions_open_on_click(open_chapter, chapter: str) -> None:
+    """A solution is closed at first; a click on its title shows it."""
+    page = open_chapter(chapter)
+    solution = page.locator(".solution.dropdown").first
+    content = solution.locator(".cell_output, p:not(.admonition-title)").last
+    expect(content).to_be_hidden()
+    solution.locator("button.toggle-button").click()
+    expect(content).to_be_visible()
+
+
+@chapters
+def test_hints_open_on_click(open_chapter, chapter: str) -> None:
+    """A hint is closed at first; a click on the word shows it."""
+    hint = open_chapter(chapter).locator("details:has(> summary:text-is('Hint'))").first
+    expect(hint).not_to_have_attribute("open", "")
+    hint.locator("summary").click()
+    expect(hint).to_have_attribute("open", "")
+
+
+def test_search_finds_a_word(context: BrowserContext, site: str) -> None:
+    """A name that the chapter cites leads from the search page to the chapter."""
+    page = open_page(context, f"{site}search.html")[0]
+    field = page.locator("#search-input, main input[type=search]").first
+    field.fill("Fornberg")
+    field.press("Enter")
+    expect(page.locator("ul.search a[href*='book/finite_differences.html']").first).to_be_visible()
+    page.close()
+
+
+@pytest.mark.usefixtures("site")
+def test_internal_links_lead_somewhere() -> None:
+    """Every file and every anchor that a page points to is there."""
+    assert broken_links(SITE) == []
+
+
+@pytest.mark.usefixtures("site")
+def test_external_links_are_well_formed() -> None:
+    """Links to other sites are https addresses."""
+    assert doubtful_links(SITE) == []
+
+
+# Each page below has one mistake; the checker named must see it.
+PLANTED = {
+    "image from another host": ('<img alt="" src="https://example.org/a.png">', "foreign", "https://example.org/a.png"),
+    "font from another host": ("<style>@import url(//example.org/a.css);</style>", "foreign", "example.org/a.css"),
+    "script error": ("<script>throw new Error('planted')</script>", "errors", "planted"),
+    "missing file": ('<img alt="" src="nowhere.png">', "errors", "404"),
+    "too wide": ('<div style="width: 800px">wide</div>', "overflow", "DIV"),
+    "pale text": ('<p style="color: #aaa; background: #fff">pale</p>', "contrast", "color-contrast"),
+    "pale token": (
+        '<pre><span class="k">if</span> <span class="n" style="color: #aaa">name</span></pre>',
+        "contrast",
+        ".n",
+    ),
+    "picture without words": ('<img src="data:,">', "axe", "image-alt"),
+    "dollar signs": ("<p>$$ x^2 $$</p>", "math", "$$"),
+    "formula in brackets": (r"<p>\( x^2 \)</p>", "math", r"\("),
+}
+
+
+@pytest.mark.parametrize("html, checker, expected", PLANTED.values(), ids=PLANTED)
+def test_checker_rejects_planted_page(context, tmp_path: Path, html: str, checker: str, expected: str) -> None:
+    """A checker that never complains would prove nothing."""
+    (tmp_path / "bad.html").write_text(f"<!doctype html><title>Bad</title>{html}", encoding="utf-8")
+    with serve(tmp_path) as address:
+        page, errors, foreign = open_page(context, f"{address}bad.html")
+        found = {
+            "foreign": lambda: foreign,
+            "errors": lambda: errors,
+            "overflow": lambda: overflow(look(page, width=390)),
+            "contrast": lambda: axe_violations(look(page, scheme="dark"), "color-contrast"),
+            "axe": lambda: axe_violations(look(page)),
+            "math": lambda: raw_math(page),
+        }[checker]()
+        page.close()
+    assert any(expected in fault for fault in found)
+
+
+@pytest.mark.parametrize(
+    "style, fault",
+    {"background: #fff": "bright on average", "background: #121212": "little contrast"}.items(),
+    ids=["white", "empty"],
+)
+def test_figure_checker_rejects_planted_figure(context: BrowserContext, style: str, fault: str) -> None:
+    """A white figure glares on a dark page, and an empty one shows nothing."""
+    page = context.new_page()
+    page.set_content(f'<div style="width: 200px; height: 100px; {style}"></div>')
+    png = page.locator("div").screenshot()
+    page.close()
+    assert fault in figure_faults(png)
+
+
+@pytest.mark.parametrize("target", ["nowhere.html", "#nowhere", "good.html#nowhere", "nowhere.js"])
+def test_link_checker_rejects_planted_link(tmp_path: Path, target: str) -> None:
+    """A link to a missing file, or to a missing anchor of a file, is found."""
+    (tmp_path / "good.html").write_text('<p id="here"></p><a href="bad.html"></a><a href="#here"></a>')
+    (tmp_path / "bad.html").write_text(f'<a href="good.html#here"></a><a href="{target}"></a>')
+    assert broken_links(tmp_path) == [f"bad.html: {target}"]
+
+
+@pytest.mark.parametrize(
+    "target", ["http://example.org/", "https://example", "https://example.org/a b", "ftp://a.org/"]
+)
+def test_link_checker_rejects_planted_address(tmp_path: Path, target: str) -> None:
+    """An address that is insecure or malformed is found."""
+    (tmp_path / "bad.html").write_text(f'<a href="https://example.org/a"></a><a href="{target}"></a>')
+    assert doubtful_links(tmp_path) == [target]
