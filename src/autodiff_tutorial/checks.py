@@ -71,6 +71,8 @@ def check_derivatives(f, x, *, jvp=None, vjp=None, rtol=None):
     flat_x, unravel = ravel_pytree(x)
     if not jnp.issubdtype(flat_x.dtype, jnp.floating):
         raise TypeError(f"`checks.check_derivatives(x=...)` should hold floating point numbers. Got {flat_x.dtype}.")
+    if flat_x.size == 0:
+        raise ValueError("`checks.check_derivatives(x=...)` should not be empty. Got no numbers.")
 
     def flat_f(flat):
         return ravel_pytree(f(unravel(flat)))[0]

@@ -4,6 +4,7 @@ All the differences of this package are derivatives along lines `base + s * dire
 step. A line's direction is already multiplied by its step, so that s is a small integer or a power of 1/2.
 """
 
+from functools import partial
 from itertools import repeat
 
 import jax
@@ -123,31 +124,23 @@ def _sample(task, bases, directions, imaginary, offsets):
 
 
 def _sample_host(task, bases, directions, imaginary, offsets, with_center):
-    """Call f with one point at a time."""
+    """Call f with one point at a time, and copy what it returns, which may be a buffer that it uses again."""
     starts = repeat(bases[0]) if len(bases) == 1 else iter(bases)
     if imaginary is not None:
         starts = (base + 1j * line for base, line in zip(starts, imaginary, strict=False))
-    offsets = offsets.tolist()
-    shape = None
-
-    def value(point):
-        nonlocal shape
-        y = np.asarray(_called(task, point))
-        if shape is None:
-            shape = y.shape
-            _check_shape(task, shape)
-        if y.shape != shape:
-            raise ValueError(
-                f"`finite_differences.{task.call}(f=...)` should return one shape at all points. "
-                f"Got {shape}, then {y.shape}."
-            )
-        return y
-
-    center = _checked_values(task, value(bases[0])) if with_center else None
+    s = offsets.astype(task.x.dtype).reshape(-1, *(1,) * bases[0].ndim)
+    call = partial(_called, task) if task.scheme == "complex" else task.f
+    center = np.array(call(bases[0].copy())) if with_center else None
     values = [
-        [value(start + s * line if s else start) for s in offsets]
-        for start, line in zip(starts, directions, strict=False)
+        [np.array(call(point)) for point in start + s * line] for start, line in zip(starts, directions, strict=False)
     ]
+    shapes = {y.shape for row in values for y in row} | ({center.shape} if with_center else set())
+    if len(shapes) > 1:
+        raise ValueError(
+            f"`finite_differences.{task.call}(f=...)` should return one shape at all points. Got {sorted(shapes)}."
+        )
+    _check_shape(task, *shapes)
+    center = _checked_values(task, center) if with_center else None
     return center, _checked_values(task, np.swapaxes(np.array(values), 0, 1))
 
 

@@ -1,0 +1,125 @@
+"""The checker of derivatives accepts right rules and rejects planted wrong ones, in both precisions."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from autodiff_tutorial.checks import check_derivatives
+
+A = np.array([[1.0, -2.0, 0.5], [0.3, 4.0, -1.0]])
+
+RIGHT = {
+    "elementwise": (jnp.sin, [0.3, 1.1, -2.0]),
+    "matrix": (lambda x: jnp.asarray(A, x.dtype) @ x, [1.0, 2.0, 3.0]),
+    "scalar": (lambda x: jnp.exp(x).sum() * x[0], [0.3, -1.0, 0.7]),
+    "large numbers": (lambda x: 1e6 * x**3, [100.0, -250.0]),
+    "small numbers": (lambda x: 1e-6 * jnp.tanh(x), [0.1, 0.2]),
+    "constant": (lambda x: jnp.zeros(2, x.dtype) + 3, [0.1, 0.2]),
+    "one output flat": (lambda x: jnp.stack([x[0] ** 2, jnp.ones_like(x[0])]), [0.4, 2.0]),
+    "number": (lambda x: x**2 * jnp.log(x), 1.7),
+}
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize("f, x", RIGHT.values(), ids=RIGHT)
+def test_right_derivatives_pass(f, x, dtype):
+    """JAX's own derivatives obey the three laws."""
+    found = check_derivatives(f, jnp.asarray(x, dtype))
+    assert max(found.dot_product, found.linearity) <= float(jnp.finfo(dtype).eps) ** 0.75
+
+
+def test_pytrees_pass():
+    """A dictionary of parameters is as good as an array."""
+    parameters = {"W": jnp.asarray(A), "b": jnp.array([0.1, -0.2])}
+    found = check_derivatives(lambda p: {"y": jnp.tanh(p["W"] @ jnp.ones(3) + p["b"])}, parameters)
+    assert found.finite_difference < 1e-8
+
+
+WRONG_JVP = {
+    "sign": lambda x, t: -jnp.cos(x) * t,
+    "factor": lambda x, t: 1.001 * jnp.cos(x) * t,
+    "other function": lambda x, t: jnp.sin(x) * t,
+    "one component": lambda x, t: jnp.cos(x) * t * jnp.array([1.0, 1.0, 0.0]),
+    "swapped": lambda x, t: jnp.cos(x) * t[::-1],
+    "tangent ignored": lambda x, t: jnp.cos(x),
+    "not a number": lambda x, t: jnp.cos(x) * t * jnp.nan,
+}
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize("jvp", WRONG_JVP.values(), ids=WRONG_JVP)
+def test_wrong_jvp_is_rejected(jvp, dtype):
+    """A planted mistake in the forward rule breaks the law of finite differences."""
+    with pytest.raises(AssertionError, match="law of finite differences"):
+        check_derivatives(jnp.sin, jnp.array([0.3, 1.1, -2.0], dtype), jvp=jvp)
+
+
+WRONG_VJP = {
+    "sign": lambda x, g: -jnp.asarray(A).T @ g,
+    "factor": lambda x, g: (1 + 1e-4) * (jnp.asarray(A).T @ g),
+    "cotangent ignored": lambda x, g: jnp.asarray(A).sum(axis=0),
+    "one component": lambda x, g: (jnp.asarray(A).T @ g).at[1].set(0.0),
+    "squared": lambda x, g: jnp.asarray(A).T @ g**2,
+    "not a number": lambda x, g: jnp.asarray(A).T @ g * jnp.nan,
+}
+
+
+@pytest.mark.parametrize("vjp", WRONG_VJP.values(), ids=WRONG_VJP)
+def test_wrong_vjp_is_rejected(vjp):
+    """A planted mistake in the reverse rule breaks the dot product law."""
+    with pytest.raises(AssertionError, match="dot product law"):
+        check_derivatives(lambda x: jnp.asarray(A) @ x, jnp.array([1.0, 2.0, 3.0]), vjp=vjp)
+
+
+def test_nonlinear_jvp_is_rejected():
+    """A rule that is right along the direction of the other laws, and not linear, breaks the third law."""
+    directions = []
+
+    def jvp(x, t):
+        directions.append(t)
+        return jnp.cos(x) * t * (1.0 if np.array_equal(t, directions[0]) else 1.1)
+
+    with pytest.raises(AssertionError, match="law of linearity"):
+        check_derivatives(jnp.sin, jnp.array([0.3, 1.1, -2.0]), jvp=jvp)
+
+
+def test_wrong_custom_rule_of_jax_is_rejected():
+    """A wrong rule registered with JAX is found without naming it."""
+
+    @jax.custom_jvp
+    def f(x):
+        return jnp.sin(x)
+
+    f.defjvp(lambda primals, tangents: (f(*primals), -jnp.cos(primals[0]) * tangents[0]))
+    with pytest.raises(AssertionError, match="law of finite differences"):
+        check_derivatives(f, jnp.array([0.3, 1.1]))
+
+
+def test_tolerance_can_be_set():
+    """A caller's tolerance takes the place of the default."""
+    x = jnp.array([0.3, 1.1])
+
+    def almost(x, t):
+        return (1 + 1e-6) * jnp.cos(x) * t
+
+    assert check_derivatives(jnp.sin, x, jvp=almost, vjp=almost, rtol=1e-5).finite_difference > 1e-7
+    with pytest.raises(AssertionError):
+        check_derivatives(jnp.sin, x, jvp=almost, vjp=almost)
+
+
+BAD_INPUT = {
+    "integers": (lambda: check_derivatives(jnp.sin, jnp.arange(3)), TypeError, "should hold floating point numbers"),
+    "shape": (
+        lambda: check_derivatives(jnp.sin, jnp.ones(3), jvp=lambda x, t: t[:2]), ValueError, "f.x. has, 3. Got 2",
+    ),
+    "empty": (lambda: check_derivatives(jnp.sin, jnp.ones(0)), ValueError, "should not be empty"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("call, kind, message", BAD_INPUT.values(), ids=BAD_INPUT)
+def test_bad_input_is_refused(call, kind, message):
+    """Bad input raises an error that names the call and the way out."""
+    with pytest.raises(kind, match=message) as caught:
+        call()
+    assert str(caught.value).startswith("`checks.check_derivatives(")

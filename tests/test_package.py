@@ -1,0 +1,223 @@
+"""The package as a whole: its floors, its contract, what importing it does, and that its papers agree."""
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "autodiff_tutorial"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+REPOSITORY = PROJECT["urls"]["Repository"]
+
+# A module imports only from lower floors; those named None may import from any floor, and none may import them.
+FLOORS = {
+    "finite_differences": 0, "symbolic": 0, "linear_maps": 0, "primitives": 0,
+    "forward_mode": 1, "reverse_mode": 1, "sampled_data": 1, "higher_order": 1, "sparse": 1, "custom_rules": 1,
+    "solvers": 1, "implicit": 2, "integrals": 2, "hep_fits": 3, "toys": 4,
+    "checks": None, "exercises": None, "plotting": None, "devices": None, "frameworks": None,
+}  # fmt: skip
+
+CONTRACT = {
+    "finite_differences": {
+        "weights": "(points, x0=0.0, order=1)",
+        "optimal_step": "(scheme, accuracy, dtype, order=1)",
+        "derivative": "(f, x, *, order=1, scheme='central', accuracy=2, step=None, batched=False)",
+        "jacobian": "(f, x, *, scheme='central', accuracy=2, step=None, batched=False)",
+        "hessian": "(f, x, *, scheme='central', accuracy=2, step=None, batched=False)",
+        "jvp": "(f, x, v, *, scheme='central', accuracy=2, step=None, batched=False)",
+        "Estimate": "(df, error, nfev, step)",
+    },
+    "checks": {"check_derivatives": "(f, x, *, jvp=None, vjp=None, rtol=None)"},
+    "exercises": {"check": "(id, attempt)"},
+    "devices": {"describe": "()"},
+}
+
+MODULES = sorted(
+    {path.relative_to(SOURCE).parts[0].removesuffix(".py") for path in SOURCE.rglob("*.py")} - {"__init__"}
+)
+
+
+def files_of(module):
+    path = SOURCE / module
+    return sorted(path.glob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+
+
+def imports(tree):
+    """Return the dotted names that a module imports, wherever in it."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def faults_of_imports(module, trees):
+    """Return the imports that go up a floor, or into private or experimental JAX."""
+    faults = []
+    for name in sorted(set().union(*map(imports, trees))):
+        parts = name.split(".")
+        if parts[0] == "autodiff_tutorial" and len(parts) > 1 and parts[1] != module:
+            below, own = FLOORS.get(parts[1]), FLOORS[module]
+            if own is not None and (below is None or below >= own):
+                faults.append(name)
+        if name.startswith(("jax._src", "jax.experimental")):
+            faults.append(name)
+    return faults
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_module_imports_from_lower_floors_only(module):
+    """Modules form floors, and keep to JAX's public interface."""
+    assert faults_of_imports(module, [ast.parse(path.read_text()) for path in files_of(module)]) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from autodiff_tutorial import plotting",
+        "from autodiff_tutorial.sparse import color",
+        "import autodiff_tutorial.linear_maps",
+        "from jax._src import core",
+        "import jax.experimental.sparse",
+    ],
+)
+def test_planted_import_is_found(line):
+    """The check of imports sees one of a module on the same floor, of a helper, or of private JAX."""
+    assert faults_of_imports("finite_differences", [ast.parse(line)]) != []
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_module_is_readable_in_one_sitting(path):
+    """No module is longer than 320 lines; an `__init__` holds imports and names only."""
+    text = path.read_text()
+    assert len(text.splitlines()) <= 320
+    if path.name == "__init__.py":
+        kinds = {type(node) for node in ast.parse(text).body}
+        assert kinds <= {ast.Expr, ast.Import, ast.ImportFrom, ast.Assign}
+
+
+def plain(signature):
+    """Write a signature without its annotations."""
+    bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
+    return str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))
+
+
+@pytest.mark.parametrize("module", CONTRACT)
+def test_names_of_the_contract_are_there(module):
+    """Public names and their arguments are those that other modules and readers rely on."""
+    found = import_module(f"autodiff_tutorial.{module}")
+    signatures = {name: plain(inspect.signature(getattr(found, name))) for name in CONTRACT[module]}
+    assert signatures == CONTRACT[module]
+
+
+def public_functions():
+    for module in MODULES:
+        found = import_module(f"autodiff_tutorial.{module}")
+        names = getattr(found, "__all__", None) or [name for name in vars(found) if not name.startswith("_")]
+        for name in names:
+            member = getattr(found, name)
+            if inspect.isfunction(member) and member.__module__.startswith(f"autodiff_tutorial.{module}"):
+                yield f"{module}.{name}", member
+
+
+@pytest.mark.parametrize(
+    "name, function", list(public_functions()), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_docstring_tells_what_a_user_needs(name, function):
+    """Every parameter is described, what is returned is said, and an example runs."""
+    text = inspect.getdoc(function)
+    parameters = list(inspect.signature(function).parameters)
+    described = re.split(r"\n(?:Returns|Raises|Notes|Examples)\n-+\n", text)[0]
+    assert [
+        p for p in parameters if not re.search(rf"^(\w+, )*{p}(, \w+)* :|^(\w+, )*{p}(, \w+)*$", described, re.M)
+    ] == []
+    assert text.splitlines()[0].endswith(".")
+    if not name.startswith(("plotting.", "exercises.")):
+        assert "Returns\n-------" in text
+    if not name.startswith("plotting."):
+        assert ">>> " in text
+
+
+def run(program):
+    return subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True)
+
+
+def test_import_needs_no_extra_and_sets_nothing():
+    """The package is imported without torch, pyhf or matplotlib, and leaves JAX's settings and warnings alone."""
+    program = """
+import sys, warnings
+for name in ("torch", "pyhf", "matplotlib"):
+    sys.modules[name] = None
+import jax, numpy
+before = dict(jax.config.values), numpy.geterr(), list(warnings.filters)
+import autodiff_tutorial
+after = dict(jax.config.values), numpy.geterr(), list(warnings.filters)
+assert before == after
+"""
+    result = run(program)
+    assert result.returncode == 0, result.stderr
+
+
+def normalized(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def requirements(*extras):
+    lines = PROJECT["dependencies"] + [line for extra in extras for line in EXTRAS[extra]]
+    return {normalized(Requirement(line).name): Requirement(line) for line in lines}
+
+
+def test_constraints_pin_what_the_project_requires():
+    """Each requirement of each extra is pinned, to one version that its bounds allow."""
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    pins = {normalized(name): version for name, version in (line.split("==") for line in lines)}
+    assert len(pins) == len(lines)
+    wrong = {n: r for n, r in requirements(*EXTRAS).items() if n not in pins or Version(pins[n]) not in r.specifier}
+    assert wrong == {}
+    assert [version for version in pins.values() if "+" in version] == []
+
+
+def test_environment_agrees_with_the_project():
+    """The conda environment holds what reading and running the book needs, with the same bounds."""
+    names = {"pytorch": "torch"}
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    listed = [line for line in environment["dependencies"] if isinstance(line, str)]
+    found = {
+        names.get(normalized(Requirement(line).name), normalized(Requirement(line).name)): Requirement(line)
+        for line in listed
+    }
+    python = found.pop("python")
+    assert str(python.specifier) == PROJECT["requires-python"]
+    found.pop("pip")
+    wanted = requirements("book", "torch", "hep", "dev")
+    assert {n: str(r.specifier) for n, r in found.items()} == {n: str(r.specifier) for n, r in wanted.items()}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["_config.yml", "README.md", "CITATION.cff", *(p.relative_to(ROOT) for p in (ROOT / "book").glob("*.ipynb"))],
+)
+def test_address_of_the_repository_is_the_same_everywhere(path):
+    """The address in pyproject.toml is the one; every copy agrees with it."""
+    owner = REPOSITORY.split("/")[-2]
+    text = (ROOT / path).read_text()
+    copies = set(re.findall(rf"https://github\.com/{owner}/[\w.-]+?(?=[/\"'\s)\\]|$|\.git)", text))
+    assert copies == {REPOSITORY}
+
+
+def test_version_is_the_same_everywhere():
+    """The citation names the version that is released."""
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == PROJECT["version"]
