@@ -1,9 +1,53 @@
-"""Set up once for all tests, in the open: float64 beside float32, and reproducible random programs."""
+"""Set up once for all tests, in the open: float64 beside float32, reproducible random programs, and a browser."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
+import pytest
 from hypothesis import settings
 
 jax.config.update("jax_enable_x64", True)
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture
+def without_x64():
+    """Run a test as a reader does who has not switched JAX to float64."""
+    jax.config.update("jax_enable_x64", False)
+    yield
+    jax.config.update("jax_enable_x64", True)
+
+
+@pytest.fixture(scope="session")
+def site():
+    """Serve the built book, which is built first if it is not there, and yield its address."""
+    from conftest_browser import ROOT, SITE, serve
+
+    if not (SITE / "index.html").exists():
+        program = Path(sys.executable).with_name("jupyter-book")
+        subprocess.run([program, "build", ".", "-W", "-n", "--keep-going"], cwd=ROOT, check=True)
+    with serve(SITE) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def context():
+    """Start Chromium, once, with a fresh profile; where it is missing, skip, or fail under CI=true."""
+    from conftest_browser import CHROMIUM, FLAGS
+    from playwright.sync_api import sync_playwright
+
+    if CHROMIUM is None and os.environ.get("CI") == "true":
+        pytest.fail("Chromium is missing, and CI must look at the pages: `apt-get install chromium`.")
+    if CHROMIUM is None:
+        pytest.skip("NO PAGE WAS LOOKED AT: Chromium is missing. Install it with `apt-get install chromium`.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        context = browser.new_context()
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        yield context
+        browser.close()

@@ -4,20 +4,14 @@ The pages are those in `_build/html`; they are built first if there are none. Ch
 the program that the environment variable CHROMIUM names.
 """
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest_browser import (
     CHAPTERS,
-    CHROMIUM,
     FIGURES,
-    FLAGS,
     PAGES,
-    ROOT,
     SITE,
     axe_violations,
     broken_links,
@@ -29,42 +23,9 @@ from conftest_browser import (
     raw_math,
     serve,
 )
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect
 
-if CHROMIUM is None and os.environ.get("CI") == "true":
-    raise RuntimeError("Chromium is missing, and CI must look at the pages: `apt-get install chromium`.")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="NO PAGE WAS LOOKED AT: Chromium is missing. Install it with `apt-get install chromium`."
-)
 chapters = pytest.mark.parametrize("chapter", CHAPTERS)
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    """Serve the built book, and yield its address."""
-    if not (SITE / "index.html").exists():
-        program = Path(sys.executable).with_name("jupyter-book")
-        subprocess.run([program, "build", ".", "-W", "-n", "--keep-going"], cwd=ROOT, check=True)
-    with serve(SITE) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start Chromium, once."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """Make a fresh profile."""
-    context = browser.new_context()
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
-    yield context
-    context.close()
 
 
 @pytest.fixture(scope="module", params=PAGES)

@@ -407,7 +407,8 @@ def test_bad_input_is_refused(call, kind, message):
     assert str(caught.value).startswith("`finite_differences.")
 
 
+@pytest.mark.usefixtures("without_x64")
 def test_float64_points_in_float32_jax_are_refused():
     """Without x64 a JAX function rounds float64 points to float32, for which the step would be too short."""
-    with jax.enable_x64(False), pytest.raises(TypeError, match="should return the precision of x"):
+    with pytest.raises(TypeError, match="should return the precision of x"):
         fd.jacobian(jnp.sin, np.ones(2))
