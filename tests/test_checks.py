@@ -17,6 +17,12 @@ RIGHT = {
     "small numbers": (lambda x: 1e-6 * jnp.tanh(x), [0.1, 0.2]),
     "constant": (lambda x: jnp.zeros(2, x.dtype) + 3, [0.1, 0.2]),
     "one output flat": (lambda x: jnp.stack([x[0] ** 2, jnp.ones_like(x[0])]), [0.4, 2.0]),
+    "cancels": (
+        lambda x: jnp.stack([jax.nn.softmax(x).sum(), jnp.linalg.norm(x / jnp.linalg.norm(x))]),
+        [0.3, 1.2, -0.7],
+    ),
+    "constant on the way": (lambda x: jnp.sin(x) ** 2 + jnp.cos(x) ** 2, [0.3, 1.2]),
+    "large and small": (lambda x: jnp.stack([1e6 * x[0], 1e-8 * jnp.sin(x[1])]), [0.4, 2.0]),
     "number": (lambda x: x**2 * jnp.log(x), 1.7),
 }
 
@@ -84,6 +90,31 @@ def test_nonlinear_jvp_is_rejected():
         check_derivatives(jnp.sin, jnp.array([0.3, 1.1, -2.0]), jvp=jvp)
 
 
+def test_small_component_is_not_hidden_by_a_large_one():
+    """A derivative that is wrong in a component 14 orders below another is rejected, forward and reverse."""
+
+    def f(x):
+        return jnp.stack([1e6 * x[0], 1e-8 * jnp.sin(x[1])])
+
+    def jvp(x, t):
+        return jnp.stack([1e6 * t[0], -5e-8 * t[1]])
+
+    def vjp(x, g):
+        return jnp.stack([1e6 * g[0], -5e-8 * g[1]])
+
+    x = jnp.array([0.4, 2.0])
+    with pytest.raises(AssertionError, match="law of finite differences: component 1"):
+        check_derivatives(f, x, jvp=jvp, vjp=vjp)
+    with pytest.raises(AssertionError, match="dot product law"):
+        check_derivatives(f, x, vjp=vjp)
+
+
+def test_mixed_precision_passes():
+    """Leaves of two precisions are judged by the coarser one."""
+    x = {"a": jnp.ones(2, jnp.float32), "b": jnp.full(2, 0.3)}
+    check_derivatives(lambda p: jnp.sin(p["a"]) * p["b"], x)
+
+
 def test_wrong_custom_rule_of_jax_is_rejected():
     """A wrong rule registered with JAX is found without naming it."""
 
@@ -111,7 +142,20 @@ def test_tolerance_can_be_set():
 BAD_INPUT = {
     "integers": (lambda: check_derivatives(jnp.sin, jnp.arange(3)), TypeError, "should hold floating point numbers"),
     "shape": (
-        lambda: check_derivatives(jnp.sin, jnp.ones(3), jvp=lambda x, t: t[:2]), ValueError, "f.x. has, 3. Got 2",
+        lambda: check_derivatives(jnp.sin, jnp.ones(3), jvp=lambda x, t: t[:2]),
+        ValueError, r"shapes of f\(x\), \(3,\). Got \(2,\)",
+    ),
+    "structure": (
+        lambda: check_derivatives(lambda p: p, {"b": jnp.ones(3)}, jvp=lambda x, t: {"c": t["b"]}),
+        ValueError, "should return the structure",
+    ),
+    "integer output": (lambda: check_derivatives(lambda x: 3, jnp.ones(2)), TypeError, "real floating point numbers"),
+    "nothing out": (lambda: check_derivatives(lambda x: x[:0], jnp.ones(2)), ValueError, "2 numbers in, 0 out"),
+    "edge of the domain": (
+        lambda: check_derivatives(jnp.log, jnp.array([1e-3, 2.0])), ValueError, "around which f is finite",
+    ),
+    "mixed leaves": (
+        lambda: check_derivatives(lambda p: p[0], (jnp.ones(2), jnp.arange(2))), TypeError, "floating point numbers",
     ),
     "empty": (lambda: check_derivatives(jnp.sin, jnp.ones(0)), ValueError, "should not be empty"),
 }  # fmt: skip

@@ -56,6 +56,9 @@ WRONG = {
     "finite_differences.jacobian": [
         (lambda f, x: differences(f, x).T, "transpose"),
         (lambda f, x: differences(f, x, one_sided=True), "close, but not as close"),
+        (lambda f, x: differences(f, x, h=1e-8, one_sided=True), "close, but not as close"),
+        (lambda f, x: differences(f, x, h=1e-3), "close, but not as close"),
+        (lambda f, x: differences(f, x) + 0j, "component k alone"),
         (lambda f, x: differences(f, x, width=1), "twice too large"),
         (moves_x, "changed its input"),
         (wasteful, "two evaluations an input"),
@@ -105,6 +108,12 @@ def test_wrong_answer_gets_its_hint(capsys, id, attempt, words):
 def test_right_answer_passes(capsys, id, attempt):
     """An answer is judged by what it does, not by how it is written."""
     assert verdict(capsys, id, attempt) == f"{id}: passed.\n"
+
+
+def test_missing_return_is_named(capsys):
+    """A function that returns nothing is told so."""
+    line = verdict(capsys, "finite_differences.sign", lambda f, x, dx: None)
+    assert "your function returned None. Is a return missing?" in line
 
 
 @pytest.mark.parametrize("blank", [..., None, lambda *args: ..., {"a": ...}, [1.0, ...]])

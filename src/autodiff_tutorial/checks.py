@@ -14,7 +14,7 @@ from autodiff_tutorial import finite_differences
 
 
 class Discrepancies(NamedTuple):
-    """How far each law was missed, relative to the numbers that were compared."""
+    """How far each law was missed, relative to what rounding and the estimated error of differences allow for."""
 
     finite_difference: float
     dot_product: float
@@ -31,7 +31,7 @@ def check_derivatives(f, x, *, jvp=None, vjp=None, rtol=None):
     2. dot product: :math:`\langle \bar y, J \dot x \rangle = \langle J^T \bar y, \dot x \rangle`;
     3. linearity: :math:`J (2 \dot x - 3 \dot x') = 2 J \dot x - 3 J \dot x'`.
 
-    The cost is six evaluations of f, four of `jvp` and one of `vjp`.
+    The cost is seven evaluations of f, three of `jvp` and one of `vjp`.
 
     Parameters
     ----------
@@ -57,7 +57,8 @@ def check_derivatives(f, x, *, jvp=None, vjp=None, rtol=None):
     AssertionError
         If a law is broken.
     TypeError, ValueError
-        If `x` is not floating, empty, or a derivative comes back in the wrong shape.
+        If `x` or f(x) is not floating or is empty, f is not finite near `x`, or a derivative comes back in the wrong
+        shape.
 
     Examples
     --------
@@ -68,11 +69,21 @@ def check_derivatives(f, x, *, jvp=None, vjp=None, rtol=None):
         ...
     AssertionError: The JVP breaks the law of finite differences: ...
     """
+    leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(x)]
+    if not leaves or not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves):
+        raise TypeError(
+            "`checks.check_derivatives(x=...)` should hold floating point numbers only. "
+            f"Got {sorted({str(leaf.dtype) for leaf in leaves})}."
+        )
     flat_x, unravel = ravel_pytree(x)
-    if not jnp.issubdtype(flat_x.dtype, jnp.floating):
-        raise TypeError(f"`checks.check_derivatives(x=...)` should hold floating point numbers. Got {flat_x.dtype}.")
-    if flat_x.size == 0:
-        raise ValueError("`checks.check_derivatives(x=...)` should not be empty. Got no numbers.")
+    x = unravel(flat_x)
+    y, unravel_y = ravel_pytree(f(x))
+    if flat_x.size == 0 or y.size == 0:
+        raise ValueError(
+            f"`checks.check_derivatives(f=..., x=...)` should not be empty. Got {flat_x.size} numbers in, {y.size} out."
+        )
+    if not jnp.issubdtype(y.dtype, jnp.floating):
+        raise TypeError(f"`checks.check_derivatives(f=...)` should return real floating point numbers. Got {y.dtype}.")
 
     def flat_f(flat):
         return ravel_pytree(f(unravel(flat)))[0]
@@ -80,30 +91,38 @@ def check_derivatives(f, x, *, jvp=None, vjp=None, rtol=None):
     def flat_jvp(x_dot):
         if jvp is None:
             return jax.jvp(flat_f, (flat_x,), (x_dot,))[1]
-        return _flattened(jvp(x, unravel(x_dot)), y.size, "jvp", "f(x)")
+        return _flattened(jvp(x, unravel(x_dot)), unravel_y(y), "jvp", "f(x)")
 
     def flat_vjp(y_bar):
         if vjp is None:
             return jax.vjp(flat_f, flat_x)[1](y_bar)[0]
-        return _flattened(vjp(x, unravel_y(y_bar)), flat_x.size, "vjp", "x")
+        return _flattened(vjp(x, unravel_y(y_bar)), x, "vjp", "x")
 
-    y, unravel_y = ravel_pytree(f(x))
-    rtol = float(jnp.finfo(flat_x.dtype).eps) ** 0.75 if rtol is None else rtol
+    eps = max(float(jnp.finfo(leaf.dtype).eps) for leaf in [*leaves, y])
+    rtol = eps**0.75 if rtol is None else rtol
     random = np.random.default_rng(0)
     x_dot, other = (jnp.asarray(random.normal(size=flat_x.shape), dtype=flat_x.dtype) for _ in range(2))
-    y_bar = jnp.asarray(random.normal(size=y.shape), dtype=y.dtype)
-    y_dot, x_bar = flat_jvp(x_dot), flat_vjp(y_bar)
+    y_dot, other_dot = flat_jvp(x_dot), flat_jvp(other)
+    # A rounding of x alone changes f, and a derivative that cancels, by about this much times eps.
+    floor = abs(y) * (abs(x_dot) / jnp.maximum(1, abs(flat_x))).max()
+    # Weigh the outputs alike, or a large one would hide what is wrong with a small one.
+    size = jnp.maximum(abs(y_dot), eps**0.5 * floor)
+    y_bar = (random.normal(size=y.shape) / jnp.where(size > 0, size, 1)).astype(y.dtype)
+    x_bar = flat_vjp(y_bar)
 
-    estimate = finite_differences.jvp(lambda p: np.asarray(flat_f(p)), flat_x, x_dot, accuracy=4)
-    difference = np.abs(estimate.df - y_dot)
-    size = np.abs(y_dot).max()
+    estimate = _difference(flat_f, flat_x, x_dot)
+    combined = flat_jvp(2 * x_dot - 3 * other)
     found = Discrepancies(
-        float(difference.max() / size) if size else float(difference.max()),
-        _relative(jnp.sum(y_bar * y_dot), jnp.sum(x_bar * x_dot), jnp.sum(abs(y_bar * y_dot))),
-        _relative(flat_jvp(2 * x_dot - 3 * other), 2 * y_dot - 3 * flat_jvp(other), size),
+        _largest(abs(estimate.df - y_dot), abs(y_dot) + 10 * estimate.error / rtol),
+        _largest(
+            abs(jnp.sum(y_bar * y_dot) - jnp.sum(x_bar * x_dot)),
+            jnp.sum(abs(y_bar) * (abs(y_dot) + floor)) + jnp.sum(abs(x_bar * x_dot)),
+        ),
+        _largest(abs(combined - (2 * y_dot - 3 * other_dot)), abs(2 * y_dot) + abs(3 * other_dot) + floor),
     )
-    if not (difference <= 10 * estimate.error + rtol * size).all():
-        worst = int(np.nanargmax(np.where(np.isnan(difference), np.inf, difference)))
+    if not found.finite_difference <= rtol:
+        off = abs(estimate.df - y_dot) - 10 * estimate.error - rtol * abs(y_dot)
+        worst = int(jnp.argmax(jnp.where(jnp.isnan(off), jnp.inf, off)))
         raise AssertionError(
             f"The JVP breaks the law of finite differences: component {worst} is {y_dot[worst]:.6g}, "
             f"differences give {estimate.df[worst]:.6g} within {estimate.error[worst]:.1g}."
@@ -118,17 +137,27 @@ def check_derivatives(f, x, *, jvp=None, vjp=None, rtol=None):
     return found
 
 
-def _relative(a, b, size):
-    """Return the largest difference of a and b, relative to their common size."""
-    size = jnp.maximum(size, jnp.maximum(abs(a).max(), abs(b).max()))
-    return float(abs(a - b).max() / jnp.where(size > 0, size, 1))
-
-
-def _flattened(tree, size, name, like):
-    flat = ravel_pytree(tree)[0]
-    if flat.size != size:
+def _difference(flat_f, flat_x, x_dot):
+    """Differentiate along x_dot by differences, on the host."""
+    try:
+        return finite_differences.jvp(lambda p: np.asarray(flat_f(jnp.asarray(p))), flat_x, x_dot, accuracy=4)
+    except ValueError as error:
         raise ValueError(
-            f"`checks.check_derivatives({name}=...)` should return as many numbers as {like} has, {size}. "
-            f"Got {flat.size}."
+            "`checks.check_derivatives(x=...)` should be a point around which f is finite, as far as a difference "
+            "reaches. Got one where it is not. Choose another, or scale the problem."
+        ) from error
+
+
+def _largest(gap, size):
+    """Return the largest gap relative to its size; a gap of zero is none, whatever the size."""
+    return float(jnp.max(jnp.where(gap == 0, 0, gap / size)))
+
+
+def _flattened(tree, like, name, words):
+    shapes, wanted = (jax.tree.map(jnp.shape, t) for t in (tree, like))
+    if shapes != wanted:
+        raise ValueError(
+            f"`checks.check_derivatives({name}=...)` should return the structure and shapes of {words}, {wanted}. "
+            f"Got {shapes}."
         )
-    return flat
+    return ravel_pytree(tree)[0]

@@ -50,7 +50,7 @@ def error_curves(curves, *, marks=None, ax=None):
     Parameters
     ----------
     curves : dict of str to (array_like, array_like)
-        Label to steps and errors; an error of zero is drawn at the lower edge, 1e-17.
+        At most six: label to ascending steps and errors; an error of zero is drawn at the lower edge, 1e-17.
     marks : dict of str to float, optional
         Label to the predicted best step, drawn as a star on the curve of that label, if it is within the curve.
     ax : matplotlib.axes.Axes, optional
@@ -60,6 +60,8 @@ def error_curves(curves, *, marks=None, ax=None):
     -------
     matplotlib.axes.Axes
     """
+    if len(curves) > len(_METHODS):
+        raise ValueError(f"`plotting.error_curves(curves=...)` should be at most {len(_METHODS)}. Got {len(curves)}.")
     ax = plt.subplots()[1] if ax is None else ax
     for i, ((label, (steps, errors)), (color, marker)) in enumerate(zip(curves.items(), _METHODS, strict=False)):
         steps, errors = np.asarray(steps, dtype=float), np.maximum(np.asarray(errors, dtype=float), 1e-17)

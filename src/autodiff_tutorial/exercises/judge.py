@@ -69,7 +69,7 @@ def check(id: str, attempt) -> None:
     >>> check("finite_differences.sign", ...)
     finite_differences.sign: not attempted yet.
     """
-    if id not in _EXERCISES:
+    if not isinstance(id, str) or id not in _EXERCISES:
         known = ", ".join(repr(name) for name in sorted(_EXERCISES))
         raise ValueError(f"`exercises.check(id=...)` should be one of {known}. Got {id!r}.")
     print(f"{id}: {_verdict(_EXERCISES[id], attempt)}")
@@ -80,7 +80,7 @@ def _verdict(cases, attempt):
         for case in cases(_watched(attempt)):
             if not (_agree(case.got, case.expected, case.rtol) if case.passes is None else case.passes):
                 yours, expected = _shown(case.got), _shown(case.expected)
-                if yours == expected:
+                if yours == expected and case.passes is None:
                     expected += f" (off by {np.abs(np.subtract(case.got, case.expected)).max():.1g})"
                 return f"not yet. For {case.given}: yours {yours}, expected {expected}. Hint: {_fitting_hint(case)}"
     except _NotAttempted:
@@ -102,7 +102,10 @@ def _watched(attempt):
         return attempt
 
     def function(*args):
-        return _watched(attempt(*args))
+        value = attempt(*args)
+        if value is None:
+            raise ValueError("your function returned None. Is a return missing?")
+        return _watched(value)
 
     return function
 
@@ -116,6 +119,8 @@ def _blank(attempt):
 
 
 def _agree(got, expected, rtol):
+    if np.iscomplexobj(got):
+        return False
     try:
         got, expected = np.asarray(got, dtype=float), np.asarray(expected, dtype=float)
     except (TypeError, ValueError):
@@ -136,8 +141,8 @@ def _fitting_hint(case):
 def _shown(value):
     """Show numbers with four digits, arrays in one line."""
     try:
-        value = np.asarray(value, dtype=float)
+        value = np.asarray(value) if np.iscomplexobj(value) else np.asarray(value, dtype=float)
     except (TypeError, ValueError):
-        return repr(value)
+        return " ".join(repr(value).split())[:200]
     text = np.array2string(value, formatter={"float_kind": lambda a: f"{a:.4g}"}, separator=", ", threshold=12)
     return " ".join(text.split())

@@ -22,8 +22,9 @@ class Estimate(NamedTuple):
     df : array
         The derivative.
     error : array, shape of `df`
-        Estimated absolute error: measured truncation plus a bound on roundoff. It takes values of f to be right
-        to rounding; where they are not (simulations, iterative solvers), so is the estimate.
+        Estimated absolute error: measured truncation plus a bound on roundoff. It takes the values of f to be right
+        to rounding, and f to be smooth over a few steps; where f is noisy (a simulation, an iterative solver), or
+        varies faster than that, the error may be larger.
     nfev : int
         Number of points at which f was evaluated.
     step : array
@@ -40,9 +41,9 @@ def derivative(f, x, *, order: int = 1, scheme: Scheme = "central", accuracy: in
     r"""Estimate the derivative of a function of one real variable.
 
     :math:`f^{(q)}(x) \approx h^{-q} \sum_j w_j f(x + s_j h)`, at every entry of `x` by itself.
-    An entry costs :math:`q + p + 1` evaluations of f, 12 or more by "richardson", and 1 for the first derivative by
-    "complex". One point, or pair of points, is more than the formula needs: the difference to the next more accurate
-    formula measures the truncation error. Two evaluations more, in all, see whether f lets "complex" through.
+    An entry costs :math:`q + p + 1` evaluations of f, 16 or more by "richardson", 3 by "complex" (q + p + 2 from
+    order 2 on). Of these, one point or pair of points is more than the formula needs: the difference to the next more
+    accurate formula measures the truncation error. By "complex", two see whether f is analytic (more if in doubt).
 
     Parameters
     ----------
@@ -56,12 +57,14 @@ def derivative(f, x, *, order: int = 1, scheme: Scheme = "central", accuracy: in
         Order q of the derivative.
     scheme : {"central", "forward", "backward", "complex", "richardson"}
         Central differences are the rule; one-sided ones serve at the edge of a domain; "complex" is exact to
-        rounding; "richardson" searches a ladder of steps, for functions whose scale is not known.
+        rounding; "richardson" searches a ladder of steps, over three decades, where the scale of f is not known.
     accuracy : int
         Accuracy p: the truncation error shrinks like the step to this power.
     step : float or array_like, optional
         The step, in units of `x`; of the imaginary part for "complex" of order 1. By default
-        ``optimal_step(...) * max(1, |x|)``, rounded to a power of two so that `x + step` is exact.
+        ``optimal_step(...) * max(1, |x|)``, rounded to a few bits so that `x + step` is exact. A function that
+        varies over a shorter length than ``max(1, |x|)`` wants a shorter one. A step of your own for "complex"
+        costs one more evaluation, which measures what it truncates.
     batched : bool
         If true, f is called once, with all points; NumPy in, NumPy out, JAX in, JAX out, and `jax.jit` and
         `jax.vmap` apply. If false, f is called on the host, a point at a time.
@@ -74,7 +77,7 @@ def derivative(f, x, *, order: int = 1, scheme: Scheme = "central", accuracy: in
     Raises
     ------
     TypeError
-        If `x` is not real floating, or f returns another precision or kind of number than it was given.
+        If `x` is not float32 or float64, or f returns another precision or kind of number than it was given.
     ValueError
         If an option is unknown, `x` is empty, a step is not positive and finite, or f returns NaN or infinity.
 
@@ -139,7 +142,7 @@ def jvp(f, x, v, *, scheme: Scheme = "central", accuracy: int = 2, step=None, ba
     x, v, t = task.x[None], task.v[None], task.h[None]
     reach = abs(t * v).max()
     ratio = abs(x).max() / task.xp.where(reach > 0, reach, 1)
-    df, error, nfev = solve(task, x, t * v, t * v, t, t, ratio[None])
+    df, error, nfev = solve(task, x, t * v, t * v, t, t, ratio[None], together=[0])
     return Estimate(df[0], error[0], nfev, task.h)
 
 
@@ -147,7 +150,7 @@ def jacobian(f, x, *, scheme: Scheme = "central", accuracy: int = 2, step=None, 
     r"""Estimate the Jacobian :math:`J_{ik} = \partial f_i / \partial x_k`; for a scalar function, the gradient.
 
     The cost is n derivatives for n inputs: `1 + n * (accuracy + 1)` evaluations one-sided, `n * (accuracy + 2)`
-    central, `n + 2` by the complex step.
+    central, `n + 2` by the complex step (more if there is doubt whether f is analytic).
 
     Parameters
     ----------

@@ -15,8 +15,9 @@ import numpy as np
 Scheme = Literal["forward", "backward", "central", "complex", "richardson"]
 
 # Richardson's ladder: the widest step balances the extrapolation of three levels on a function of scale one;
-# the narrower ones are there for functions that vary faster.
-RICHARDSON_LEVELS = 6
+# the narrower ones are there for functions that vary faster, up to 3**7 times. A ratio of 2 would need more levels,
+# and is more easily fooled by oscillations that all wide steps sample alike.
+LADDER = 3.0 ** -np.arange(8)
 BALANCED_LEVELS = 3
 WIDEST_LADDER = 0.25
 
@@ -69,13 +70,12 @@ def weights(points, x0=0.0, order=1):
     >>> weights([-1.0, 0.0, 1.0], order=2)
     array([ 1., -2.,  1.])
     """
-    traceable = isinstance(points, jax.Array) or isinstance(x0, jax.Array)
-    xp = jnp if traceable else np
+    xp = jnp if isinstance(points, jax.Array) or isinstance(x0, jax.Array) else np
     points, x0 = xp.asarray(points), xp.asarray(x0)
-    if points.ndim == 0 or points.dtype.kind not in "iuf":
+    if points.ndim == 0 or points.dtype.kind not in "iuf" or x0.dtype.kind not in "iuf":
         raise TypeError(
-            "`finite_differences.weights(points=...)` should be an array of real numbers with at least one axis. "
-            f"Got {points.dtype} of shape {points.shape}."
+            "`finite_differences.weights(points=..., x0=...)` should be real numbers, and points an array. "
+            f"Got {points.dtype} of shape {points.shape}, and {x0.dtype}."
         )
     order, k = _index("weights", "order", order, least=0), points.shape[-1]
     if k <= order:
@@ -83,18 +83,25 @@ def weights(points, x0=0.0, order=1):
             f"`finite_differences.weights(points=...)` should hold more than {order} points for order={order}. "
             f"Got {k}. Add points or lower the order."
         )
-    d = points - x0[..., None]
-    d = d if xp.issubdtype(d.dtype, xp.floating) else d.astype(float)
+    dtype = points.dtype if points.dtype.kind == "f" else xp.asarray(1.0).dtype
+    d = points.astype(dtype) - x0.astype(dtype)[..., None]
     if not isinstance(d, jax.core.Tracer) and not np.all(np.diff(np.sort(np.asarray(d), axis=-1), axis=-1) > 0):
         raise ValueError(
             "`finite_differences.weights(points=...)` should be finite and distinct. "
             f"Got {np.array2string(np.asarray(points), precision=6, threshold=8)}."
         )
-    # c[..., j, q] is the weight of point j for the q-th derivative, from the points so far.
+    # Points of size one keep the products below from under- and overflowing; a power of two keeps the weights exact.
+    size = power_of_two(abs(d).max(axis=-1, keepdims=True), xp)
+    size = size if xp is np else jax.lax.stop_gradient(size)
+    return _fornberg(d / size, order, xp) / size**order
+
+
+def _fornberg(d, order, xp):
+    """Add one point at a time: c[..., j, q] is the weight of point j for the q-th derivative, so far."""
     q = np.arange(order + 1)
     c = xp.broadcast_to(xp.asarray(q == 0, dtype=d.dtype), (*d.shape[:-1], 1, order + 1))
     product = xp.ones(d.shape[:-1], dtype=d.dtype)
-    for n in range(1, k):
+    for n in range(1, d.shape[-1]):
         gaps = d[..., n, None] - d[..., :n]
         previous, product = product, gaps.prod(axis=-1)
         lowered = q * xp.roll(c, 1, axis=-1)
@@ -102,6 +109,11 @@ def weights(points, x0=0.0, order=1):
         old = (d[..., n, None, None] * c - lowered) / gaps[..., None]
         c = xp.concatenate([old, new[..., None, :]], axis=-2)
     return c[..., order]
+
+
+def power_of_two(h, xp):
+    """Round to the nearest power of two, by exponent."""
+    return xp.ldexp(xp.ones_like(h), xp.round(xp.log2(h)).astype(int))
 
 
 def optimal_step(scheme, accuracy, dtype, order=1):
@@ -119,11 +131,11 @@ def optimal_step(scheme, accuracy, dtype, order=1):
     Parameters
     ----------
     scheme : {"forward", "backward", "central", "complex", "richardson"}
-        For "richardson" the step is the widest of a ladder of six, each half the one before, and balances the
-        extrapolation of the first three; it is at most 1/4. For "complex" of order 1 any tiny step serves, and
+        For "richardson" the step is the widest of a ladder of eight, each a third of the one before, and balances
+        the extrapolation of the first three; it is at most 1/4. For "complex" of order 1 any tiny step serves, and
         :math:`(2u)^2` is returned; for higher orders the step is the real one.
     accuracy : int
-        Accuracy :math:`p`; even for "central" and "richardson". "complex" of order 1 has no use for it.
+        Accuracy :math:`p`; even for all but "forward" and "backward". "complex" of order 1 has no use for it.
     dtype : dtype_like
         Floating point type in which the function is evaluated.
     order : int
@@ -199,22 +211,22 @@ def _without_idle(offsets, rows, parents=()):
 
 
 def _extrapolation_table(order, accuracy):
-    """Write Richardson's table of central formulas at steps 1, 1/2, 1/4, ... as weights on one set of offsets.
+    """Write Richardson's table of central formulas at the steps of the ladder as weights on one set of offsets.
 
-    T[i, j] = T[i, j-1] + (T[i, j-1] - T[i-1, j-1]) / (2^(p + 2(j-1)) - 1) removes the error term h^(p + 2(j-1)).
+    T[i, j] = T[i, j-1] + (T[i, j-1] - T[i-1, j-1]) / (r^(p + 2(j-1)) - 1), with r the ratio of the steps, removes
+    the error term h^(p + 2(j-1)).
     """
-    ladder = 0.5 ** np.arange(RICHARDSON_LEVELS)
     base, w = _symmetric(order, accuracy), _central_weights(order, accuracy)
-    offsets = np.unique(np.outer(ladder, base))
+    offsets = np.unique(np.outer(LADDER, base))
     table, rows, parents = {}, [], []
-    for i, h in enumerate(ladder):
+    for i, h in enumerate(LADDER):
         for j in range(i + 1):
             if j == 0:
                 row = np.zeros_like(offsets)
                 row[np.searchsorted(offsets, h * base)] = w / h**order
             else:
                 left, above = rows[table[i, j - 1]], rows[table[i - 1, j - 1]]
-                row = left + (left - above) / (2.0 ** (accuracy + 2 * (j - 1)) - 1)
+                row = left + (left - above) / ((LADDER[0] / LADDER[1]) ** (accuracy + 2 * (j - 1)) - 1)
                 parents.append((len(rows), table[i, j - 1], table[i - 1, j - 1]))
             table[i, j] = len(rows)
             rows.append(row)

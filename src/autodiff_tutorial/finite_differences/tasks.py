@@ -32,11 +32,13 @@ def checked_task(call, f, x, scheme, accuracy, order, step, batched, v=None, ran
     scheme, accuracy, order = checked_scheme(call, scheme, accuracy, order)
     if not callable(f):
         raise TypeError(f"`finite_differences.{call}(f=...)` should be a function. Got {type(f).__name__}.")
+    if batched and any(isinstance(a, jax.Array) for a in (v, step)):
+        x = jnp.asarray(x)
     x = _checked_point(call, "x", x, batched)
     if rank is not None and x.ndim != 1:
         raise ValueError(f"`finite_differences.{call}(x=...)` should have shape (n,). Got {x.shape}. Ravel it first.")
     xp = jnp if isinstance(x, jax.Array) else np
-    h = _power_of_two(optimal_step(scheme, accuracy, x.dtype, order) * xp.maximum(1, abs(x)), xp)
+    h = _short(optimal_step(scheme, accuracy, x.dtype, order) * xp.maximum(1, abs(x)), xp)
     if v is not None:
         v = xp.asarray(_checked_point(call, "v", v, batched), dtype=x.dtype)
         if v.shape != x.shape:
@@ -44,7 +46,7 @@ def checked_task(call, f, x, scheme, accuracy, order, step, batched, v=None, ran
                 f"`finite_differences.{call}(v=...)` should have the shape of x, {x.shape}. Got {v.shape}."
             )
         reach = (abs(v) / h).max()
-        h = _power_of_two(1 / xp.where(reach > 0, reach, 1), xp)
+        h = _short(1 / xp.where(reach > 0, reach, 1), xp)
     imaginary = scheme == "complex" and order == 1
     if step is not None:
         h = _checked_step(call, step, h, None if imaginary or v is not None else x, xp)
@@ -59,10 +61,10 @@ def _checked_point(call, name, x, batched):
             "Got a traced one. Pass batched=True to use it under jax.jit or jax.vmap."
         )
     x = x if isinstance(x, jax.Array) and batched else np.asarray(x)
-    if not jnp.issubdtype(x.dtype, jnp.floating):
+    if x.dtype not in (np.float32, np.float64):
         raise TypeError(
-            f"`finite_differences.{call}({name}=...)` should hold real floating point numbers. Got {x.dtype}. "
-            "Write 2.0 for 2, or convert with astype(float)."
+            f"`finite_differences.{call}({name}=...)` should hold real floating point numbers, float32 or float64. "
+            f"Got {x.dtype}. Write 2.0 for 2, or convert with astype(float)."
         )
     if x.size == 0:
         raise ValueError(f"`finite_differences.{call}({name}=...)` should not be empty. Got shape {x.shape}.")
@@ -80,9 +82,10 @@ def _checked_step(call, step, h, x, xp):
         )
     if not isinstance(step, jax.core.Tracer):
         given = np.asarray(step)
-        if given.dtype.kind not in "iuf" or not (np.isfinite(given) & (given > 0)).all():
+        given = given.astype(h.dtype) if given.dtype.kind in "iuf" else np.zeros(1)
+        if not (np.isfinite(given) & (given >= np.finfo(h.dtype).tiny)).all():
             raise ValueError(f"`finite_differences.{call}(step=...)` should be positive and finite. Got {step!r}.")
-        if x is not None and not isinstance(x, jax.core.Tracer) and (x + given.astype(x.dtype) == x).any():
+        if x is not None and not isinstance(x, jax.core.Tracer) and (x + given == x).any():
             raise ValueError(
                 f"`finite_differences.{call}(step=...)` should be wide enough that x + step differs from x. "
                 f"Got {step!r}. Leave it out, and the step will suit x."
@@ -90,5 +93,7 @@ def _checked_step(call, step, h, x, xp):
     return xp.broadcast_to(xp.asarray(step, dtype=h.dtype), h.shape)
 
 
-def _power_of_two(h, xp):
-    return xp.ldexp(xp.ones_like(h), xp.round(xp.log2(h)).astype(int))
+def _short(h, xp):
+    """Round to eight bits, so that x + h and x + 2 h are exact wherever x has as many to spare."""
+    mantissa, exponent = xp.frexp(h)
+    return xp.ldexp(xp.round(mantissa * 256) / 256, exponent)
