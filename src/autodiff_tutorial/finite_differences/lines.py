@@ -5,7 +5,7 @@ step. A line's direction is already multiplied by its step, so that s is a small
 """
 
 from functools import partial
-from itertools import repeat
+from itertools import islice, repeat
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +32,7 @@ class _Axes:
 
     def __iter__(self):
         for i, j in zip(self.i, self.j, strict=False):
-            line = np.zeros_like(self.h)
+            line = np.zeros(self.h.size, self.h.dtype)
             line[i] = self.h[i]
             if j < line.size:
                 line[j] = self.h[j]
@@ -222,15 +222,15 @@ def _check_analytic(task, bases, directions, imaginary, offset, values, together
     The lines `together` start at one point, and one direction that mixes them all is compared; where there are no
     such lines, each is compared. Return the number of evaluations.
     """
-    lines = list(zip(directions, imaginary, strict=False))
     if together is None:
         starts, alongs = bases + float(offset) * directions, imaginary
         claimed = np.asarray(values.imag)
     else:
         # No two shares are alike, and none is a multiple of another, so that the lines do not cancel.
         share = {k: 1 + (0.618033988749895 * (m + 1)) % 1 for m, k in enumerate(together)}
-        starts = (bases[0] + float(offset) * lines[together[0]][0])[None]
-        alongs = sum(share[k] * lines[k][1] for k in together)[None]
+        first = next(islice(iter(directions), int(together[0]), None))
+        starts = (bases[0] + float(offset) * first)[None]
+        alongs = sum(share[k] * line for k, line in enumerate(imaginary) if k in share)[None]
         claimed = np.asarray(sum(share[k] * values[k].imag for k in together))[None]
     reach = float((abs(alongs) / task.xp.maximum(1, abs(starts))).max())
     eps, t = float(jnp.finfo(task.x.dtype).eps), optimal_step("central", 2, task.x.dtype) / (reach or 1)
