@@ -60,7 +60,7 @@ def faults_of_outputs(notebook):
         texts = [printed(cell), *(str(output.get("data", {}).get("text/plain")) for output in cell.outputs)]
         if any(re.search(r"/(home|root|tmp|usr|work|content)/|site-packages|0x[0-9a-f]{6}", text) for text in texts):
             faults.append(f"cell {number} names a place on a machine")
-        if "tags" in cell.metadata and not {*cell.metadata.tags} <= {"remove-cell", "hide-input"}:
+        if "tags" in cell.metadata and not {*cell.metadata.tags} <= {"remove-cell"}:
             faults.append(f"cell {number} has tags {cell.metadata.tags}")
     return faults
 
@@ -121,7 +121,6 @@ def faults_of_exercises(notebook):
             "a blank that is told from an answer": id is not None
             and printed(attempts[0]) == f"{id}: not attempted yet.\n",
             "a hidden solution": id is not None
-            and attempts[1].metadata.get("tags") == ["hide-input"]
             and attempts[1].metadata.get("cellView") == "form"
             and attempts[1].source.startswith("# @title Solution\n"),
             "a solution that passes": id is not None and printed(attempts[1]) == f"{id}: passed.\n",
@@ -196,11 +195,11 @@ PLANTED = {
     "file name for a text": (faults_of_figures, lambda nb: figure(nb).metadata.mystnb.update(image={"alt": "a.png"})),
     "no caption": (faults_of_figures, lambda nb: figure(nb).metadata.mystnb.pop("figure")),
     "solution that fails": (faults_of_exercises, lambda nb: solution(nb).outputs[0].update(text="not yet.")),
-    "solution in view": (faults_of_exercises, lambda nb: solution(nb).metadata.update(tags=[])),
+    "solution in view": (faults_of_exercises, lambda nb: solution(nb).metadata.pop("cellView")),
     "no hint": (faults_of_exercises, lambda nb: [c.update(source=c.source.replace("Hint", "")) for c in nb.cells]),
     "other label": (
         faults_of_exercises,
-        lambda nb: [c.update(source=c.source.replace("-sign", "-s")) for c in nb.cells],
+        lambda nb: [c.update(source=c.source.replace("-slip", "-s")) for c in nb.cells],
     ),
 }
 

@@ -34,9 +34,10 @@ WRONG = {
         ({"float64": 8, "float32": 7}, "so many digits has f itself"),
         ({"float64": 1, "float32": 1}, "square root of the machine epsilon"),
     ],
-    "finite_differences.sign": [
+    "finite_differences.slip": [
         (lambda f, x, dx: (f(x) - f(x + dx)) / dx, "the sign is reversed"),
-        (lambda f, x, dx: (f(x + dx) - f(x)) / (2 * dx), "How far apart"),
+        (lambda f, x, dx: (f(x + dx) - f(x - dx)) / dx, "twice of it. How far apart"),
+        (lambda f, x, dx: (f(x + dx) - f(x)) / (2 * dx), "half of it. How far apart"),
         (lambda f, x, dx: f(x + dx) - f(x), "divided by their distance"),
     ],
     "finite_differences.one_sided": [
@@ -76,7 +77,7 @@ WRONG = {
 # Right answers in other forms than those of the chapters' solutions.
 RIGHT = {
     "finite_differences.digits": {"float64": 7.8, "float32": 4},
-    "finite_differences.sign": lambda f, x, dx: (f(x + dx / 2) - f(x - dx / 2)) / dx,
+    "finite_differences.slip": lambda f, x, dx: (f(x + dx / 2) - f(x - dx / 2)) / dx,
     "finite_differences.one_sided": np.array([-3, 4, -1]) / 2,
     "finite_differences.curvature_step": lambda eps: eps ** (1 / 4),
     "finite_differences.jacobian": lambda f, x: differences(f, x).tolist(),
@@ -112,24 +113,24 @@ def test_right_answer_passes(capsys, id, attempt):
 
 def test_missing_return_is_named(capsys):
     """A function that returns nothing is told so."""
-    line = verdict(capsys, "finite_differences.sign", lambda f, x, dx: None)
+    line = verdict(capsys, "finite_differences.slip", lambda f, x, dx: None)
     assert "your function returned None. Is a return missing?" in line
 
 
 @pytest.mark.parametrize("blank", [..., None, lambda *args: ..., {"a": ...}, [1.0, ...]])
 def test_blank_is_not_an_answer(capsys, blank):
     """A blank, or a function that returns one, is told from a wrong answer."""
-    id = "finite_differences.sign"
+    id = "finite_differences.slip"
     assert verdict(capsys, id, blank) == f"{id}: not attempted yet.\n"
 
 
 def test_error_of_the_attempt_is_shown(capsys):
     """An attempt that raises is reported in the same one line."""
-    line = verdict(capsys, "finite_differences.sign", lambda f, x, dx: undefined_name)  # noqa: F821
-    assert line == "finite_differences.sign: not yet. It raised NameError: name 'undefined_name' is not defined\n"
+    line = verdict(capsys, "finite_differences.slip", lambda f, x, dx: undefined_name)  # noqa: F821
+    assert line == "finite_differences.slip: not yet. It raised NameError: name 'undefined_name' is not defined\n"
 
 
 def test_unknown_exercise_is_refused():
     """A wrong id raises an error that lists the right ones."""
     with pytest.raises(ValueError, match=r"`exercises.check\(id=...\)` should be one of 'finite_differences.curv"):
-        check("finite_differences.signs", ...)
+        check("finite_differences.sli", ...)

@@ -253,6 +253,14 @@ def test_gradient_of_a_scalar_function():
     np.testing.assert_allclose(fd.jacobian(lambda p: np.sqrt(p @ p), x).df, x / 5, rtol=1e-9)
 
 
+@pytest.mark.parametrize("scheme", ["forward", "central", "complex"])
+def test_gradient_of_many_inputs(scheme):
+    """With more inputs than are laid out at a time, every component finds its place."""
+    x = np.linspace(0.5, 2.0, 700)
+    found = fd.jacobian(lambda p: (p**3).sum(), x, scheme=scheme)
+    np.testing.assert_allclose(found.df, 3 * x**2, rtol=1e-5)
+
+
 def test_derivative_of_a_curve():
     """A function of one variable may return an array, and x may be one: the shapes are joined."""
     found = fd.derivative(lambda t: np.array([np.cos(t), np.sin(t), t]), np.linspace(0, 1, 4).reshape(2, 2))

@@ -88,6 +88,7 @@
       xTicks: [-15, -10, -5, 0].map((v) => [v, v ? `1e\u2212${-v}` : "1"]),
       yTicks: [-12, -8, -4, 0].map((v) => [v, v ? `1e\u2212${-v}` : "1"]),
     });
+    htmlElement("p", { class: "key" }, container, "Blue: f. Dashed: its tangent. Orange: the secant, and its error at every step; pale, the other scheme's.");
     const reading = htmlElement("output", { "aria-live": "polite" }, container);
 
     const grid = Array.from({ length: 121 }, (_, i) => -2 + i / 40);
@@ -114,7 +115,7 @@
         ends[i].setAttribute("cx", left.toX(t));
         ends[i].setAttribute("cy", left.toY(f(t)));
       });
-      left.draw(secant, span.map((t) => [t, f(points[0]) + estimate * (t - points[0])]));
+      left.draw(secant, [Math.min(span[0], points[0]), Math.max(span[1], ...points)].map((t) => [t, f(points[0]) + estimate * (t - points[0])]));
       point.setAttribute("cx", right.toX(exponent));
       point.setAttribute("cy", right.toY(Math.log10(error(name, h))));
       for (const [other, curve] of Object.entries(curves)) curve.classList.toggle("faint", other !== name);

@@ -35,7 +35,7 @@ def _(attempt):
         )
 
 
-@exercise("finite_differences.sign")
+@exercise("finite_differences.slip")
 def _(attempt):
     for given, (f, x, df) in _FUNCTIONS.items():
         yield Case(

@@ -66,8 +66,8 @@ def check(id: str, attempt) -> None:
 
     Examples
     --------
-    >>> check("finite_differences.sign", ...)
-    finite_differences.sign: not attempted yet.
+    >>> check("finite_differences.slip", ...)
+    finite_differences.slip: not attempted yet.
     """
     if not isinstance(id, str) or id not in _EXERCISES:
         known = ", ".join(repr(name) for name in sorted(_EXERCISES))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from autodiff_tutorial.finite_differences.lines import axes, solve
+from autodiff_tutorial.finite_differences.lines import Axes, solve
 from autodiff_tutorial.finite_differences.stencils import Scheme
 from autodiff_tutorial.finite_differences.tasks import checked_task
 
@@ -147,7 +147,7 @@ def jvp(f, x, v, *, scheme: Scheme = "central", accuracy: int = 2, step=None, ba
 
 
 def jacobian(f, x, *, scheme: Scheme = "central", accuracy: int = 2, step=None, batched=False):
-    r"""Estimate the Jacobian :math:`J_{ik} = \partial f_i / \partial x_k`; for a scalar function, the gradient.
+    r"""Estimate the Jacobian :math:`J_{ij} = \partial f_i / \partial x_j`; for a scalar function, the gradient.
 
     The cost is n derivatives for n inputs: `1 + n * (accuracy + 1)` evaluations one-sided, `n * (accuracy + 2)`
     central, `n + 2` by the complex step (more if there is doubt whether f is analytic).
@@ -185,7 +185,7 @@ def jacobian(f, x, *, scheme: Scheme = "central", accuracy: int = 2, step=None, 
     """
     task = checked_task("jacobian", f, x, scheme, accuracy, 1, step, batched, rank=1)
     x, h = task.x, task.h
-    lines = axes(task, h, range(x.size))
+    lines = Axes(h, range(x.size))
     df, error, nfev = solve(task, x[None], lines, lines, h, h, abs(x) / h, together=range(x.size))
     return Estimate(task.xp.moveaxis(df, 0, -1), task.xp.moveaxis(error, 0, -1), nfev, h)
 
@@ -231,9 +231,9 @@ def hessian(f, x, *, scheme: Scheme = "central", accuracy: int = 2, step=None, b
     i, j = np.append(np.arange(n), i), np.append(np.arange(n), j)  # the diagonal, then the pairs above it
     ratio = task.xp.maximum((abs(x) / h)[i], (abs(x) / h)[j])
     if scheme == "complex":
-        imaginary = axes(task, eta, i)
+        imaginary = Axes(eta, i)
         last = np.flatnonzero(j == n - 1)  # these start at one point, and turn to every axis
-        lines = axes(task, h, j), imaginary
+        lines = Axes(h, j), imaginary
         df, error, nfev = solve(task, x[None], *lines, h[j], eta[i], ratio, together=last)
     else:
 
@@ -241,7 +241,7 @@ def hessian(f, x, *, scheme: Scheme = "central", accuracy: int = 2, step=None, b
             mixed = (d[:, n:] + sign * (d[:, i[n:]] + d[:, j[n:]])) / 2
             return task.xp.concatenate([d[:, :n], mixed], axis=1)
 
-        both = axes(task, h, i, np.where(i == j, n, j))
+        both = Axes(h, i, np.where(i == j, n, j))
         one = task.xp.ones_like(h)[i]
         df, error, nfev = solve(task, x[None], both, None, one, one, ratio, fold=polarize)
         df, error = df / (h[i] * h[j]), error / (h[i] * h[j])

@@ -5,7 +5,6 @@ step. A line's direction is already multiplied by its step, so that s is a small
 """
 
 from functools import partial
-from itertools import islice, repeat
 
 import jax
 import jax.numpy as jnp
@@ -14,29 +13,23 @@ import numpy as np
 from autodiff_tutorial.finite_differences.stencils import LADDER, Stencil, optimal_step, stencil
 
 
-def axes(task, h, i, j=None):
-    """Return the directions h_i e_i, or h_i e_i + h_j e_j where j is not n, as an array or one at a time."""
-    n = task.x.size
-    if not task.batched:
-        return _Axes(h, i, repeat(n) if j is None else j)
-    i = np.asarray(i)
-    lines = h[i, None] * np.eye(n, dtype=h.dtype)[i]
-    return lines if j is None else lines + task.xp.append(h, 0)[j, None] * np.eye(n + 1, n, dtype=h.dtype)[j]
+class Axes:
+    """Directions h_i e_i, or h_i e_i + h_j e_j where j is not n, made when sliced: all at once may be too many."""
 
+    def __init__(self, h, i, j=None):
+        self.h, self.i = h, np.asarray(i)
+        self.j = np.full(self.i.size, h.size) if j is None else j
 
-class _Axes:
-    """Directions along axes made on demand, since n of them at once would take n squared numbers."""
+    def __len__(self):
+        return self.i.size
 
-    def __init__(self, h, i, j):
-        self.h, self.i, self.j = h, i, j
+    def __mul__(self, factor):
+        return Axes(factor * self.h, self.i, self.j)
 
-    def __iter__(self):
-        for i, j in zip(self.i, self.j, strict=False):
-            line = np.zeros(self.h.size, self.h.dtype)
-            line[i] = self.h[i]
-            if j < line.size:
-                line[j] = self.h[j]
-            yield line
+    def __getitem__(self, lines):
+        i, j, n = self.i[lines], self.j[lines], self.h.size
+        directions = self.h[i, None] * (i[:, None] == np.arange(n))
+        return directions if (j == n).all() else directions + self.h[j % n, None] * (j[:, None] == np.arange(n))
 
 
 def solve(task, bases, directions, imaginary, h, eta, ratio, fold=None, together=None):
@@ -71,8 +64,7 @@ def solve(task, bases, directions, imaginary, h, eta, ratio, fold=None, together
     df, error = _select(task.xp, terms, roundoff, parents)
     if task.step_given and not power:
         # An imaginary step of the caller's may be too long: one twice as long measures what it truncates.
-        twice = 2 * imaginary if task.batched else (2 * line for line in imaginary)
-        values, more = _sample(task, bases, directions, twice, offsets)
+        values, more = _sample(task, bases, directions, imaginary * 2, offsets)
         error, nfev = error + abs(df - values[0].imag / _column(2 * eta, df.ndim)), nfev + more
     scale = _column(h, df.ndim) ** power
     return df / scale, error / scale, nfev
@@ -129,33 +121,46 @@ def _sample(task, bases, directions, imaginary, offsets):
     return values, len(moving) * values.shape[1] + with_center
 
 
+def _points(task, bases, directions, imaginary, offsets, lines):
+    """Return the points of a slice of lines, (len(offsets), lines, *x)."""
+    starts = bases if len(bases) == 1 else bases[lines]
+    if imaginary is not None:
+        starts = starts + 1j * imaginary[lines]
+    along = directions[lines]
+    return starts + _column(task.xp.asarray(offsets, dtype=task.x.dtype), along.ndim + 1) * along
+
+
+def _slices(task, count):
+    """Cut lines into slices whose points take little memory."""
+    size = max(1, 2**16 // task.x.size)
+    return [slice(first, first + size) for first in range(0, count, size)]
+
+
 def _sample_host(task, bases, directions, imaginary, offsets, with_center):
     """Call f with one point at a time, and copy what it returns, which may be a buffer that it uses again."""
-    starts = repeat(bases[0]) if len(bases) == 1 else iter(bases)
-    if imaginary is not None:
-        starts = (base + 1j * line for base, line in zip(starts, imaginary, strict=False))
-    s = offsets.astype(task.x.dtype).reshape(-1, *(1,) * bases[0].ndim)
     call = partial(_called, task) if task.scheme == "complex" else task.f
     center = np.array(call(bases[0].copy())) if with_center else None
     values = [
-        [np.array(call(point)) for point in start + s * line] for start, line in zip(starts, directions, strict=False)
+        [
+            [np.array(call(point)) for point in row]
+            for row in _points(task, bases, directions, imaginary, offsets, lines)
+        ]
+        for lines in _slices(task, len(directions))
     ]
-    shapes = {y.shape for row in values for y in row} | ({center.shape} if with_center else set())
+    shapes = {y.shape for part in values for row in part for y in row} | ({center.shape} if with_center else set())
     if len(shapes) > 1:
         raise ValueError(
             f"`finite_differences.{task.call}(f=...)` should return one shape at all points. Got {sorted(shapes)}."
         )
     _check_shape(task, *shapes)
     center = _checked_values(task, center) if with_center else None
-    return center, _checked_values(task, np.swapaxes(np.array(values), 0, 1))
+    return center, _checked_values(task, np.concatenate([np.array(part) for part in values], axis=1))
 
 
 def _sample_batched(task, bases, directions, imaginary, offsets, with_center):
     """Call f once, with all points."""
     xp = task.xp
-    starts = bases if imaginary is None else bases + 1j * imaginary
-    s = xp.asarray(offsets, dtype=task.x.dtype)
-    points = starts + s.reshape(-1, *(1,) * directions.ndim) * directions
+    points = _points(task, bases, directions, imaginary, offsets, slice(None))
     lines, flat = points.shape[:2], points.reshape(-1, *points.shape[2:])
     if with_center:
         flat = xp.concatenate([bases, flat])
@@ -223,15 +228,15 @@ def _check_analytic(task, bases, directions, imaginary, offset, values, together
     such lines, each is compared. Return the number of evaluations.
     """
     if together is None:
-        starts, alongs = bases + float(offset) * directions, imaginary
-        claimed = np.asarray(values.imag)
+        starts, alongs, claimed = bases + float(offset) * directions, imaginary, np.asarray(values.imag)
     else:
-        # No two shares are alike, and none is a multiple of another, so that the lines do not cancel.
-        share = {k: 1 + (0.618033988749895 * (m + 1)) % 1 for m, k in enumerate(together)}
-        first = next(islice(iter(directions), int(together[0]), None))
-        starts = (bases[0] + float(offset) * first)[None]
-        alongs = sum(share[k] * line for k, line in enumerate(imaginary) if k in share)[None]
-        claimed = np.asarray(sum(share[k] * values[k].imag for k in together))[None]
+        # Shares of the golden ratio: no two are alike, so that lines do not cancel.
+        share = np.zeros(len(values), task.x.dtype)
+        share[together] = 1 + (0.618033988749895 * np.arange(1, len(together) + 1)) % 1
+        parts = (_column(share[lines], 1 + task.x.ndim) * imaginary[lines] for lines in _slices(task, len(share)))
+        alongs = sum(part.sum(axis=0) for part in parts)[None]
+        starts = bases + float(offset) * directions[together[0] : together[0] + 1]
+        claimed = np.tensordot(share, np.asarray(values.imag), 1)[None]
     reach = float((abs(alongs) / task.xp.maximum(1, abs(starts))).max())
     eps, t = float(jnp.finfo(task.x.dtype).eps), optimal_step("central", 2, task.x.dtype) / (reach or 1)
     off = np.zeros(claimed.shape)
