@@ -191,6 +191,29 @@ def test_optimal_step_of_five_points_is_a_fifth_root():
     assert math.log(ratio) / math.log(2.0**29) == pytest.approx(1 / 5)
 
 
+def typical_error(step, accuracy=2, dtype=np.float64):
+    x = np.linspace(0.5, 1.5, 101).astype(dtype)
+    return np.median(abs(fd.derivative(np.sin, x, accuracy=accuracy, step=step).df - np.cos(x.astype(float))))
+
+
+def test_fourth_root_is_too_short_for_five_points():
+    """For the five-point stencil the step eps**(1/5) leaves less than half the error of eps**(1/4)."""
+    eps = np.finfo(float).eps
+    assert typical_error(eps ** (1 / 5), 4) < typical_error(eps ** (1 / 4), 4) / 2
+
+
+def test_step_of_float64_is_too_short_for_float32():
+    """In float32 the step 1e-4 errs by about 1e-4 to 1e-3, and 1e-2 by about 1e-5."""
+    assert typical_error(1e-2, dtype=np.float32) < 3e-5 < 5e-5 < typical_error(1e-4, dtype=np.float32) < 1e-3
+
+
+def test_few_points_need_not_be_inaccurate():
+    """On 11 points np.gradient errs by 14 for x**3; with a step of 1e-5 at the same points the error is 1e-8 at most."""
+    x = np.linspace(-5, 5, 11)
+    assert abs(np.gradient(x**3, x) - 3 * x**2).max() == pytest.approx(14)
+    assert abs(fd.derivative(lambda t: t * t * t, x, step=1e-5).df - 3 * x**2).max() < 1e-8
+
+
 def test_step_grows_with_x_and_keeps_x_exact():
     """The default step has few bits and is in proportion to max(1, |x|), so that x + step is exact."""
     x = np.array([0.1, 1.0, -1024.0, 1e6])
