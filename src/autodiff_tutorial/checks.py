@@ -3,6 +3,7 @@
 Knows nothing of how the derivatives were obtained: it calls them.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -21,7 +22,9 @@ class Discrepancies(NamedTuple):
     linearity: float
 
 
-def check_derivatives(f, x, *, jvp=None, vjp=None, rtol=None):
+def check_derivatives(
+    f: Callable, x, *, jvp: Callable | None = None, vjp: Callable | None = None, rtol: float | None = None
+) -> Discrepancies:
     r"""Check the derivatives of f at x; raise an error that names the law they break.
 
     With random directions :math:`\dot x, \dot x'` and :math:`\bar y`:

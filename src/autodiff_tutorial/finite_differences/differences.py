@@ -4,10 +4,12 @@ Each function here checks its input (`checked_task`), says along which lines thr
 differentiated, and leaves the rest to `solve`.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import numpy as np
+from jax.typing import ArrayLike
 
 from autodiff_tutorial.finite_differences.lines import Axes, solve
 from autodiff_tutorial.finite_differences.stencils import Scheme
@@ -37,7 +39,16 @@ class Estimate(NamedTuple):
     step: jax.Array
 
 
-def derivative(f, x, *, order: int = 1, scheme: Scheme = "central", accuracy: int = 2, step=None, batched=False):
+def derivative(
+    f: Callable,
+    x: ArrayLike,
+    *,
+    order: int = 1,
+    scheme: Scheme = "central",
+    accuracy: int = 2,
+    step: ArrayLike | None = None,
+    batched: bool = False,
+) -> Estimate:
     r"""Estimate the derivative of a function of one real variable.
 
     :math:`f^{(q)}(x) \approx h^{-q} \sum_j w_j f(x + s_j h)`, at every entry of `x` by itself.
@@ -102,7 +113,16 @@ def derivative(f, x, *, order: int = 1, scheme: Scheme = "central", accuracy: in
     return Estimate(df.reshape(shape), error.reshape(shape), nfev, task.h)
 
 
-def jvp(f, x, v, *, scheme: Scheme = "central", accuracy: int = 2, step=None, batched=False):
+def jvp(
+    f: Callable,
+    x: ArrayLike,
+    v: ArrayLike,
+    *,
+    scheme: Scheme = "central",
+    accuracy: int = 2,
+    step: ArrayLike | None = None,
+    batched: bool = False,
+) -> Estimate:
     r"""Estimate the derivative of f at x along v, the Jacobian-vector product :math:`J(x)\,v`.
 
     The cost is that of one derivative, whatever the number of components: see `derivative`.
@@ -146,7 +166,15 @@ def jvp(f, x, v, *, scheme: Scheme = "central", accuracy: int = 2, step=None, ba
     return Estimate(df[0], error[0], nfev, task.h)
 
 
-def jacobian(f, x, *, scheme: Scheme = "central", accuracy: int = 2, step=None, batched=False):
+def jacobian(
+    f: Callable,
+    x: ArrayLike,
+    *,
+    scheme: Scheme = "central",
+    accuracy: int = 2,
+    step: ArrayLike | None = None,
+    batched: bool = False,
+) -> Estimate:
     r"""Estimate the Jacobian :math:`J_{ij} = \partial f_i / \partial x_j`; for a scalar function, the gradient.
 
     The cost is n derivatives for n inputs: `1 + n * (accuracy + 1)` evaluations one-sided, `n * (accuracy + 2)`
@@ -190,7 +218,15 @@ def jacobian(f, x, *, scheme: Scheme = "central", accuracy: int = 2, step=None, 
     return Estimate(task.xp.moveaxis(df, 0, -1), task.xp.moveaxis(error, 0, -1), nfev, h)
 
 
-def hessian(f, x, *, scheme: Scheme = "central", accuracy: int = 2, step=None, batched=False):
+def hessian(
+    f: Callable,
+    x: ArrayLike,
+    *,
+    scheme: Scheme = "central",
+    accuracy: int = 2,
+    step: ArrayLike | None = None,
+    batched: bool = False,
+) -> Estimate:
     r"""Estimate the Hessian :math:`H_{ij} = \partial^2 f / \partial x_i \partial x_j` of a scalar function.
 
     The real schemes take second derivatives along :math:`e_i` and along :math:`e_i + e_j`, and

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike, DTypeLike
 
 Scheme = Literal["forward", "backward", "central", "complex", "richardson"]
 
@@ -34,7 +35,7 @@ class Stencil(NamedTuple):
     parents: tuple
 
 
-def weights(points, x0=0.0, order=1):
+def weights(points: ArrayLike, x0: ArrayLike = 0.0, order: int = 1) -> jax.Array | np.ndarray:
     r"""Return the finite difference weights of any points.
 
     The weights :math:`w_j` make :math:`\sum_j w_j f(x_j) = f^{(q)}(x_0)` exact for every polynomial of degree
@@ -116,7 +117,7 @@ def power_of_two(h, xp):
     return xp.ldexp(xp.ones_like(h), xp.round(xp.log2(h)).astype(int))
 
 
-def optimal_step(scheme, accuracy, dtype, order=1):
+def optimal_step(scheme: Scheme, accuracy: int, dtype: DTypeLike, order: int = 1) -> float:
     r"""Return the step that balances truncation against roundoff, for a function of scale one.
 
     A formula of accuracy :math:`p` for the derivative of order :math:`q` errs by
