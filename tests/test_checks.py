@@ -23,6 +23,9 @@ RIGHT = {
     ),
     "constant on the way": (lambda x: jnp.sin(x) ** 2 + jnp.cos(x) ** 2, [0.3, 1.2]),
     "large and small": (lambda x: jnp.stack([1e6 * x[0], 1e-8 * jnp.sin(x[1])]), [0.4, 2.0]),
+    "fast": (lambda x: jnp.sin(1e3 * x), [0.3, 1.2]),
+    "far out": (jnp.sin, [1e3, -2e3]),
+    "near an edge": (jnp.log, [0.3, 2.0]),
     "number": (lambda x: x**2 * jnp.log(x), 1.7),
 }
 

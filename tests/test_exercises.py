@@ -29,15 +29,16 @@ def wasteful(f, x):
 # Exercise to wrong answers, each with words of the hint that it should get.
 WRONG = {
     "finite_differences.digits": [
-        ({"float64": 16, "float32": 7}, "so many digits has f itself"),
+        ({"float64": 16, "float32": 7}, "how many digits f itself has"),
         ({"float64": 11, "float32": 5}, "central difference"),
-        ({"float64": 8, "float32": 7}, "so many digits has f itself"),
+        ({"float64": 8, "float32": 7}, "how many digits f itself has"),
         ({"float64": 1, "float32": 1}, "square root of the machine epsilon"),
     ],
     "finite_differences.slip": [
         (lambda f, x, dx: (f(x) - f(x + dx)) / dx, "the sign is reversed"),
         (lambda f, x, dx: (f(x + dx) - f(x - dx)) / dx, "twice of it. How far apart"),
         (lambda f, x, dx: (f(x + dx) - f(x)) / (2 * dx), "half of it. How far apart"),
+        (lambda f, x, dx: (f(x + dx) - f(x - dx)) / 2 * dx, "parentheses around 2 * dx"),
         (lambda f, x, dx: f(x + dx) - f(x), "divided by their distance"),
     ],
     "finite_differences.one_sided": [
@@ -45,11 +46,14 @@ WRONG = {
         ([-0.5, 0, 0.5], "central weights"),
         ([1.5, -2, 0.5], "the sign is reversed"),
         ([-1, 1], "one weight for each"),
+        (np.array([[-1.5], [2.0], [-0.5]]), "Yours has shape (3, 1)"),
+        ([-0.5, 2, -1.5], "the order is reversed"),
+        ([-3, 4, -1], "Divide by 2 h"),
         ([1, 1, 1], "three equations"),
     ],
     "finite_differences.curvature_step": [
-        (lambda eps: eps**0.5, "forward difference"),
-        (lambda eps: eps ** (1 / 3), "central difference of a first derivative"),
+        (lambda eps: eps**0.5, "step for a forward difference"),
+        (lambda eps: eps ** (1 / 3), "step for a central difference"),
         (lambda eps: eps, "far wider than eps"),
         (lambda eps: 50 * eps**0.25, "factor in front"),
         (lambda eps: eps**0.1, "set the truncation error"),
@@ -59,6 +63,7 @@ WRONG = {
         (lambda f, x: differences(f, x, one_sided=True), "close, but not as close"),
         (lambda f, x: differences(f, x, h=1e-8, one_sided=True), "close, but not as close"),
         (lambda f, x: differences(f, x, h=1e-3), "close, but not as close"),
+        (lambda f, x: differences(f, x, h=0.03), "close, but not as close"),
         (lambda f, x: differences(f, x) + 0j, "component k alone"),
         (lambda f, x: differences(f, x, width=1), "twice too large"),
         (moves_x, "changed its input"),
@@ -70,6 +75,8 @@ WRONG = {
         (lambda D, h: (D(h / 2) + D(h)) / 2, "the mean lies between"),
         (lambda D, h: (4 * D(h) - D(h / 2)) / 3, "swapped"),
         (lambda D, h: 4 * D(h / 2) - D(h), "add to one"),
+        (lambda D, h: D(0), "that is a itself"),
+        (lambda D, h: (D(h) - 4 * D(h / 2)) / 3, "the sign is reversed"),
         (lambda D, h: D(h / 2), "eliminate b"),
     ],
 }

@@ -1,6 +1,6 @@
-"""Checks of derivatives, by three laws that every right rule obeys and hardly any wrong one does.
+"""Checks of derivatives, by three laws that right rules obey and most wrong ones break.
 
-Knows nothing of how the derivatives were obtained: it calls them.
+The derivatives are called, however they were obtained.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def check_derivatives(
     2. dot product: :math:`\langle \bar y, J \dot x \rangle = \langle J^T \bar y, \dot x \rangle`;
     3. linearity: :math:`J (2 \dot x - 3 \dot x') = 2 J \dot x - 3 J \dot x'`.
 
-    The cost is seven evaluations of f, three of `jvp` and one of `vjp`.
+    The cost is 17 evaluations of f, three of `jvp` and one of `vjp`.
 
     Parameters
     ----------
@@ -142,13 +142,16 @@ def check_derivatives(
 
 def _difference(flat_f, flat_x, x_dot):
     """Differentiate along x_dot by differences, on the host."""
-    try:
-        return finite_differences.jvp(lambda p: np.asarray(flat_f(jnp.asarray(p))), flat_x, x_dot, accuracy=4)
-    except ValueError as error:
-        raise ValueError(
-            "`checks.check_derivatives(x=...)` should be a point around which f is finite, as far as a difference "
-            "reaches. Got one where it is not. Choose another, or scale the problem."
-        ) from error
+    wide, narrow = {"scheme": "richardson"}, {"accuracy": 4}  # for fast functions, and for those with an edge nearby
+    for options in (wide, narrow):
+        try:
+            return finite_differences.jvp(lambda p: np.asarray(flat_f(jnp.asarray(p))), flat_x, x_dot, **options)
+        except ValueError as error:
+            if options is narrow:
+                raise ValueError(
+                    "`checks.check_derivatives(x=...)` should be a point around which f is finite, as far as a "
+                    "difference reaches. Got one where it is not. Choose another, or scale the problem."
+                ) from error
 
 
 def _largest(gap, size):

@@ -1,6 +1,6 @@
 """Which machine this is, and in which precision it computes.
 
-Knows nothing of what is computed there. Benchmarks store what `describe` returns beside every figure.
+Benchmarks store what `describe` returns beside every figure.
 """
 
 import os

@@ -24,11 +24,11 @@ def _(attempt):
             slips=(
                 (
                     abs(answer + np.log10(eps)) <= 1,
-                    "so many digits has f itself. The difference loses some of them to cancellation.",
+                    "that is how many digits f itself has. The difference loses some of them to cancellation.",
                 ),
                 (
                     abs(answer + np.log10(eps) * 2 / 3) <= 1,
-                    "so many has the central difference, whose truncation error is of second order.",
+                    "that is how many the central difference has; its truncation error is of second order.",
                 ),
             ),
             hint="the error at the best step is about the square root of the machine epsilon. How many digits is that?",
@@ -47,6 +47,7 @@ def _(attempt):
                 (-df, "the sign is reversed. Where f rises, f(x + dx) is the larger: which value comes first?"),
                 (df / 2, "half of it. How far apart are the two points?"),
                 (2 * df, "twice of it. How far apart are the two points?"),
+                (df * 1e-12, "Python divides by 2 and then multiplies by dx. Put parentheses around 2 * dx."),
                 (-df / 2, "the sign is reversed, and how far apart are the two points?"),
             ),
             hint="the slope is the rise of f between the two points, divided by their distance.",
@@ -56,7 +57,7 @@ def _(attempt):
 @exercise("finite_differences.one_sided")
 def _(attempt):
     w = np.asarray(attempt, dtype=float)
-    hint = "one weight for each of x, x + h and x + 2h."
+    hint = f"one weight for each of x, x + h and x + 2h: an array of shape (3,). Yours has shape {w.shape}."
     yield Case("the number of weights", w.size, 3, passes=w.shape == (3,), hint=hint)
     nodes = np.array([0.0, 1.0, 2.0])
     for power, name in enumerate(("1", "t", "t^2")):
@@ -65,6 +66,11 @@ def _(attempt):
             w @ nodes**power,
             float(power == 1),
             slips=(
+                (
+                    power == 1 and bool(np.allclose(w, [-0.5, 2, -1.5])),
+                    "the order is reversed: the weight of f(x) comes first.",
+                ),
+                (power == 1 and bool(np.allclose(w, [-3, 4, -1])), "twice too large. Divide by 2 h."),
                 (power == 1 and w @ nodes < 0, "the sign is reversed: a rising function has a positive slope."),
                 (
                     power == 2 and w[2] == 0,
@@ -90,8 +96,11 @@ def _(attempt):
         0.25,
         rtol=0.02,
         slips=(
-            (0.5, "that is the forward difference of a first derivative. Here roundoff is divided by h^2."),
-            (1 / 3, "that is the central difference of a first derivative. Here roundoff is divided by h^2."),
+            (0.5, "that is the step for a forward difference of a first derivative. Here roundoff is divided by h^2."),
+            (
+                1 / 3,
+                "that is the step for a central difference of a first derivative. Here roundoff is divided by h^2.",
+            ),
             (1.0, "the step should be far wider than eps: roundoff would swamp the answer."),
         ),
         hint="set the truncation error, C h^2, equal to the roundoff, c eps / h^2.",
@@ -103,7 +112,7 @@ def _(attempt):
             step,
             best,
             passes=bool(best / 5 < step < best * 5),
-            hint="the power is right, the factor in front is too far off. Both error constants are near one.",
+            hint="the power is right, the factor in front is too far off. Keep the 12 and the 4 u.",
         )
 
 
@@ -135,10 +144,10 @@ def _(attempt):
             slips=(
                 (J.T, "that is the transpose. Row i holds the derivatives of output i: shape (m, n)."),
                 (
-                    _close(got, J, 1e-4),
+                    _close(got, J, 1e-2),
                     "close, but not as close as central differences come with a step near the cube root of eps.",
                 ),
-                (_close(got, 2 * J, 1e-4), "twice too large. The two points are 2 h apart."),
+                (_close(got, 2 * J, 1e-2), "twice too large. The two points are 2 h apart."),
             ),
             hint="column k comes from moving component k alone, up and down by h.",
         )
@@ -168,7 +177,7 @@ def _(attempt):
 
         fine, coarse = central(h / 2), central(h)
         yield Case(
-            f"central(h) = {a:.3f} {b:+.3f} h^2 {c:+.3f} h^4, h = {h:.3f}",
+            f"D(h) = {a:.3f} {b:+.3f} h^2 {c:+.3f} h^4, h = {h:.3f}",
             attempt(central, h),
             a - c * h**4 / 4,
             rtol=1e-9,
@@ -176,7 +185,9 @@ def _(attempt):
                 (2 * fine - coarse, "that removes an error term in h. This one is in h^2: halving h divides it by 4."),
                 ((fine + coarse) / 2, "the mean lies between the two; the limit lies beyond the finer one."),
                 ((4 * coarse - fine) / 3, "the two are swapped: the finer value deserves the larger weight."),
+                (a, "that is a itself. Combine only D(h) and D(h/2); what is left of c stays."),
+                ((coarse - 4 * fine) / 3, "the sign is reversed."),
                 (4 * fine - coarse, "the weights should add to one, or a constant would come out wrong."),
             ),
-            hint="eliminate b from central(h) = a + b h^2 and central(h/2) = a + b h^2 / 4.",
+            hint="eliminate b from D(h) = a + b h^2 and D(h/2) = a + b h^2 / 4.",
         )

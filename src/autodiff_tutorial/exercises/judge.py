@@ -57,7 +57,7 @@ def check(id: str, attempt) -> None:
     id : str
         The exercise, ``"<chapter>.<name>"``, as its statement gives it.
     attempt : object
-        What the statement asks for: a function, an array or a number. ``...`` stands for a blank.
+        What the statement asks for: a function, an array, a number or a dictionary. ``...`` stands for a blank.
 
     Raises
     ------

@@ -26,17 +26,17 @@ class Estimate(NamedTuple):
     error : array, shape of `df`
         Estimated absolute error: measured truncation plus a bound on roundoff. It takes the values of f to be right
         to rounding, and f to be smooth over a few steps; where f is noisy (a simulation, an iterative solver), or
-        varies faster than that, the error may be larger.
+        varies faster than that, the true error may be larger.
     nfev : int
         Number of points at which f was evaluated.
     step : array
-        The step that was used: one a component of `x`, or one in all for `jvp`.
+        The step that was used: one for each component of `x`, or a single one for `jvp`.
     """
 
-    df: jax.Array
-    error: jax.Array
+    df: jax.Array | np.ndarray
+    error: jax.Array | np.ndarray
     nfev: int
-    step: jax.Array
+    step: jax.Array | np.ndarray
 
 
 def derivative(
@@ -52,9 +52,10 @@ def derivative(
     r"""Estimate the derivative of a function of one real variable.
 
     :math:`f^{(q)}(x) \approx h^{-q} \sum_j w_j f(x + s_j h)`, at every entry of `x` by itself.
-    An entry costs :math:`q + p + 1` evaluations of f, 16 or more by "richardson", 3 by "complex" (q + p + 2 from
-    order 2 on). Of these, one point or pair of points is more than the formula needs: the difference to the next more
-    accurate formula measures the truncation error. By "complex", two see whether f is analytic (more if in doubt).
+    An entry costs :math:`q + p + 1` evaluations of f, 16 or more with "richardson", 3 with "complex" (q + p + 2
+    from order 2 on). Of these, one point or pair of points is more than the formula needs: the difference to the next
+    more accurate formula measures the truncation error. With "complex", two test whether f is analytic; a doubtful
+    case takes more.
 
     Parameters
     ----------
@@ -73,9 +74,9 @@ def derivative(
         Accuracy p: the truncation error shrinks like the step to this power.
     step : float or array_like, optional
         The step, in units of `x`; of the imaginary part for "complex" of order 1. By default
-        ``optimal_step(...) * max(1, |x|)``, rounded to a few bits so that `x + step` is exact. A function that
-        varies over a shorter length than ``max(1, |x|)`` wants a shorter one. A step of your own for "complex"
-        costs one more evaluation, which measures what it truncates.
+        ``optimal_step(...) * max(1, |x|)``, rounded to a few bits so that `x + step` is nearly always exact. A
+        function that varies over a shorter length than ``max(1, |x|)`` wants a shorter step. A step of your own for
+        "complex" costs one more evaluation, which measures what it truncates.
     batched : bool
         If true, f is called once, with all points; NumPy in, NumPy out, JAX in, JAX out, and `jax.jit` and
         `jax.vmap` apply. If false, f is called on the host, a point at a time.
@@ -88,9 +89,10 @@ def derivative(
     Raises
     ------
     TypeError
-        If `x` is not float32 or float64, or f returns another precision or kind of number than it was given.
+        If `x` is not float32 or float64, or f returns a lower precision, or another kind of number, than it was given.
     ValueError
-        If an option is unknown, `x` is empty, a step is not positive and finite, or f returns NaN or infinity.
+        If an option is unknown, the accuracy is odd where it has to be even, `x` is empty or not finite, a step is
+        not positive and finite or is lost in `x`, f returns NaN or infinity, or f is not analytic for "complex".
 
     Notes
     -----

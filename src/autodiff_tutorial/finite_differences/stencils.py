@@ -57,6 +57,8 @@ def weights(points: ArrayLike, x0: ArrayLike = 0.0, order: int = 1) -> jax.Array
 
     Raises
     ------
+    TypeError
+        If the points or `x0` are not real numbers, or the order is no integer.
     ValueError
         If there are too few points for the order, or two points of a stencil coincide.
 
@@ -146,6 +148,13 @@ def optimal_step(scheme: Scheme, accuracy: int, dtype: DTypeLike, order: int = 1
     -------
     float
         The step, in units of the length over which the function varies.
+
+    Raises
+    ------
+    TypeError
+        If `dtype` is not a floating type, or accuracy or order is no integer.
+    ValueError
+        If the scheme is unknown, or the accuracy is odd where it has to be even.
 
     Examples
     --------
