@@ -9,6 +9,7 @@ import scipy.differentiate
 from autodiff_tutorial import finite_differences as fd
 from benchmarks.timing import compare, row
 
+PEERS = ("numdifftools", "scipy")
 N, TOLERANCE = 50, 1e-10
 
 

@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 
 def main():
-    """Run every `bench_<module>.py` in this folder; write `results/<machine>.json`."""
+    """Run every `bench_<module>.py` in this folder; write `results/<machine>.json` and its table."""
     jax.config.update("jax_enable_x64", True)
     machine = devices.describe()
     modules = [importlib.import_module(f"benchmarks.{path.stem}") for path in sorted(HERE.glob("bench_*.py"))]
@@ -25,17 +25,23 @@ def main():
     result = {
         "date": datetime.date.today().isoformat(),
         "machine": machine._asdict(),
-        "peers": {peer: version(peer) for peer in ("numdifftools", "scipy")},
+        "peers": {peer: version(peer) for module in modules for peer in module.PEERS},
         "rows": rows,
     }
     target.write_text(json.dumps(result, indent=1) + "\n")
-    for row in rows:
-        print(
-            f"{row['id']:4} {row['ours']['name']:30} {1e3 * row['ours']['median']:9.3f} ms   {row['peer']['name']:24} "
-            f"{1e3 * row['peer']['median']:9.3f} ms   ratio {row['ratio']:8.1f}   target {row['target']:4} "
-            f"{'met' if row['met'] else 'MISSED'}"
-        )
+    target.with_suffix(".md").write_text(f"# {name}, {machine.cores} cores\n\n{table(rows)}\n")
+    print(table(rows))
     print(f"stored in {target.relative_to(HERE.parent)}")
+
+
+def table(rows):
+    """Return the rows as a table in Markdown."""
+    lines = ["| id | ours | ms | peer | ms | peer / ours | target | |", "|---|---|---|---|---|---|---|---|"]
+    for row in rows:
+        met = "met" if row["met"] else "missed"
+        ours, peer = (f"{row[side]['name']} | {1e3 * row[side]['median']:.3f}" for side in ("ours", "peer"))
+        lines.append(f"| {row['id']} | {ours} | {peer} | {row['ratio']:.1f} | {row['target']} | {met} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -122,6 +122,7 @@ def faults_of_exercises(notebook):
             and printed(attempts[0]) == f"{id}: not attempted yet.\n",
             "a hidden solution": id is not None
             and attempts[1].metadata.get("cellView") == "form"
+            and attempts[1].metadata.get("jupyter", {}).get("source_hidden")
             and attempts[1].source.startswith("# @title Solution\n"),
             "a solution that passes": id is not None and printed(attempts[1]) == f"{id}: passed.\n",
             "two wrong answers that are rejected": len(WRONG.get(id, [])) >= 2,
@@ -182,31 +183,63 @@ def figure(notebook):
     return next(cell for cell in code(notebook) if "mystnb" in cell.metadata)
 
 
+def drop(text):
+    """Return a planting that takes a text out of every cell."""
+    return lambda nb: [cell.update(source=cell.source.replace(text, "")) for cell in nb.cells]
+
+
+def drop_exercises(nb):
+    nb.cells = [cell for cell in nb.cells if not EXERCISE.search(cell.source)]
+
+
+# Checker, mistake, and words of the fault that it has to find.
 PLANTED = {
-    "no promise": (faults_of_order, lambda nb: nb.cells[0].update(source="# Title")),
-    "no set-up": (faults_of_order, lambda nb: nb.cells.pop(1)),
-    "other address": (faults_of_order, lambda nb: nb.cells[1].update(source="find_spec https://example.org")),
-    "no recap": (faults_of_order, lambda nb: [c.update(source=c.source.replace("## Recap", "")) for c in nb.cells]),
-    "cell not run": (faults_of_outputs, lambda nb: code(nb)[4].update(execution_count=None)),
-    "path": (faults_of_outputs, lambda nb: code(nb)[2].outputs[0].update(text="/home/me/x.py")),
-    "warning": (faults_of_outputs, lambda nb: code(nb)[2].outputs[0].update(name="stderr")),
-    "ignored output": (faults_of_outputs, lambda nb: code(nb)[2].metadata.update(tags=["nbval-ignore-output"])),
-    "long cell": (faults_of_code, lambda nb: code(nb)[2].update(source="1\n" * 26)),
-    "file name for a text": (faults_of_figures, lambda nb: figure(nb).metadata.mystnb.update(image={"alt": "a.png"})),
-    "no caption": (faults_of_figures, lambda nb: figure(nb).metadata.mystnb.pop("figure")),
-    "solution that fails": (faults_of_exercises, lambda nb: solution(nb).outputs[0].update(text="not yet.")),
-    "solution in view": (faults_of_exercises, lambda nb: solution(nb).metadata.pop("cellView")),
-    "no hint": (faults_of_exercises, lambda nb: [c.update(source=c.source.replace("Hint", "")) for c in nb.cells]),
-    "other label": (
-        faults_of_exercises,
-        lambda nb: [c.update(source=c.source.replace("-slip", "-s")) for c in nb.cells],
+    "no promise": (faults_of_order, lambda nb: nb.cells[0].update(source="# Title"), "title and promise"),
+    "no set-up": (faults_of_order, lambda nb: nb.cells.pop(1), "set-up cell second"),
+    "other address": (faults_of_order, drop(REPOSITORY), "set-up from the repository"),
+    "no aims": (faults_of_order, drop("## What you will be able to do"), "aims third"),
+    "one aim": (faults_of_order, lambda nb: nb.cells[2].update(source="- **Do** it"), "three to five verbs"),
+    "no recap": (faults_of_order, drop("## Recap"), "last sections"),
+    "no table": (faults_of_order, drop("| method |"), "a table in the recap"),
+    "cell not run": (faults_of_outputs, lambda nb: code(nb)[4].update(execution_count=None), "was run as None"),
+    "path": (faults_of_outputs, lambda nb: code(nb)[2].outputs[0].update(text="/home/me/x.py"), "names a place"),
+    "address of an object": (
+        faults_of_outputs,
+        lambda nb: figure(nb).outputs[0].data.update({"text/plain": "<f at 0x7f00112233>"}),
+        "names a place",
     ),
+    "warning": (faults_of_outputs, lambda nb: code(nb)[2].outputs[0].update(name="stderr"), "complains"),
+    "ignored output": (
+        faults_of_outputs,
+        lambda nb: code(nb)[2].metadata.update(tags=["nbval-ignore-output"]),
+        "has tags",
+    ),
+    "long cell": (faults_of_code, lambda nb: code(nb)[2].update(source="1\n" * 26), "26 lines"),
+    "file name for a text": (
+        faults_of_figures,
+        lambda nb: figure(nb).metadata.mystnb.update(image={"alt": "a.png"}),
+        "alternative text",
+    ),
+    "no caption": (faults_of_figures, lambda nb: figure(nb).metadata.mystnb.pop("figure"), "no name or caption"),
+    "few exercises": (faults_of_exercises, drop_exercises, "only 0 exercises"),
+    "solution that fails": (
+        faults_of_exercises,
+        lambda nb: solution(nb).outputs[0].update(text="not yet."),
+        "a solution that passes",
+    ),
+    "solution in view": (faults_of_exercises, lambda nb: solution(nb).metadata.pop("jupyter"), "a hidden solution"),
+    "solution not folded": (faults_of_exercises, drop(":class: dropdown"), "folded away"),
+    "no hint": (faults_of_exercises, drop("<summary>Hint</summary>"), "a hint"),
+    "no blank": (faults_of_exercises, drop("..."), "a blank"),
+    "no check": (faults_of_exercises, drop("check("), "check the same exercise"),
+    "other exercise": (faults_of_exercises, drop("ces.slip"), "an exercise of the library"),
+    "other label": (faults_of_exercises, drop("-slip"), "a label like its id"),
 }
 
 
-@pytest.mark.parametrize("checker, plant", PLANTED.values(), ids=PLANTED)
-def test_checker_rejects_planted_mistake(checker, plant):
+@pytest.mark.parametrize("checker, plant, words", PLANTED.values(), ids=PLANTED)
+def test_checker_rejects_planted_mistake(checker, plant, words):
     """A checker that never complains would prove nothing."""
     notebook = copy.deepcopy(CHAPTERS["finite_differences"])
     plant(notebook)
-    assert checker(notebook) != []
+    assert any(words in fault for fault in checker(notebook))

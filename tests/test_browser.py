@@ -107,6 +107,15 @@ def test_address_of_the_site_leads_to_the_introduction(context: BrowserContext, 
 
 
 @chapters
+def test_buttons_open_the_chapter_on_colab_and_binder(open_chapter, chapter: str) -> None:
+    """The rocket offers the very notebook on Colab and on Binder."""
+    links = open_chapter(chapter).locator(".dropdown-launch-buttons a").evaluate_all("all => all.map((a) => a.href)")
+    name = "autodiff-tutorial/autodiff-tutorial"
+    assert f"https://colab.research.google.com/github/{name}/blob/main/{chapter}.ipynb" in links
+    assert any(link.startswith(f"https://mybinder.org/v2/gh/{name}/main") and chapter in link for link in links)
+
+
+@chapters
 def test_chapter_sets_its_formulas(open_chapter, chapter: str) -> None:
     """There are formulas, and MathJax set them."""
     assert open_chapter(chapter).locator(".bd-article mjx-container").count() > 0

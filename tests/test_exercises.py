@@ -21,6 +21,12 @@ def moves_x(f, x):
     return differences(f, x)
 
 
+def three_calls(f, x):
+    for _ in x:
+        f(x)
+    return differences(f, x)
+
+
 def wasteful(f, x):
     differences(f, x)
     return differences(f, x)
@@ -32,7 +38,7 @@ WRONG = {
         ({"float64": 16, "float32": 7}, "how many digits f itself has"),
         ({"float64": 11, "float32": 5}, "central difference"),
         ({"float64": 8, "float32": 7}, "how many digits f itself has"),
-        ({"float64": 1, "float32": 1}, "square root of the machine epsilon"),
+        ({"float64": 6, "float32": 3}, "square root of the machine epsilon"),
     ],
     "finite_differences.slip": [
         (lambda f, x, dx: (f(x) - f(x + dx)) / dx, "the sign is reversed"),
@@ -40,6 +46,7 @@ WRONG = {
         (lambda f, x, dx: (f(x + dx) - f(x)) / (2 * dx), "half of it. How far apart"),
         (lambda f, x, dx: (f(x + dx) - f(x - dx)) / 2 * dx, "parentheses around 2 * dx"),
         (lambda f, x, dx: f(x + dx) - f(x), "divided by their distance"),
+        (lambda f, x, dx: 1.01 * (f(x + dx) - f(x)) / dx, "divided by their distance"),
     ],
     "finite_differences.one_sided": [
         ([-1, 1, 0], "third point is not used"),
@@ -56,6 +63,8 @@ WRONG = {
         (lambda eps: eps ** (1 / 3), "step for a central difference"),
         (lambda eps: eps, "far wider than eps"),
         (lambda eps: 50 * eps**0.25, "factor in front"),
+        (lambda eps: 0.3 * eps**0.25, "factor in front"),
+        (lambda eps: 0.0, "a step is positive"),
         (lambda eps: eps**0.1, "set the truncation error"),
     ],
     "finite_differences.jacobian": [
@@ -68,6 +77,8 @@ WRONG = {
         (lambda f, x: differences(f, x, width=1), "twice too large"),
         (moves_x, "changed its input"),
         (wasteful, "two evaluations an input"),
+        (three_calls, "two evaluations an input"),
+        (lambda f, x: differences(f, x) * (1 + 1e-8), "close, but not as close"),
         (lambda f, x: differences(f, x)[0], "the shape should be (3, 2)"),
     ],
     "finite_differences.richardson": [
@@ -124,7 +135,13 @@ def test_missing_return_is_named(capsys):
     assert "your function returned None. Is a return missing?" in line
 
 
-@pytest.mark.parametrize("blank", [..., None, lambda *args: ..., {"a": ...}, [1.0, ...]])
+def test_difference_too_small_to_be_shown_is_named(capsys):
+    """Where four digits look alike, the verdict says by how much the numbers differ."""
+    line = verdict(capsys, "finite_differences.jacobian", lambda f, x: differences(f, x) * (1 + 1e-8))
+    assert "(off by " in line
+
+
+@pytest.mark.parametrize("blank", [..., None, lambda *args: ..., {"a": ...}, [1.0, ...], (..., 1.0)])
 def test_blank_is_not_an_answer(capsys, blank):
     """A blank, or a function that returns one, is told from a wrong answer."""
     id = "finite_differences.slip"

@@ -18,7 +18,8 @@ mpmath.mp.dps = 50
 REAL_SCHEMES = [("forward", 1), ("forward", 2), ("backward", 1), ("central", 2), ("central", 4), ("richardson", 2)]
 SCHEMES = [*REAL_SCHEMES, ("complex", 2)]
 
-FIXED_STEPS = [("forward", 1, 1), ("central", 2, 1), ("central", 4, 1), ("central", 2, 2)]
+FIXED_STEPS = [("forward", 1, 1), ("backward", 1, 1), ("central", 2, 1), ("central", 4, 1), ("central", 6, 1)]
+FIXED_STEPS += [("central", 2, 2), ("complex", 2, 3)]
 
 STENCILS = {
     "forward 2": ([0, 1], 0, 1),
@@ -131,7 +132,7 @@ def test_derivative_is_within_its_error(name, scheme, accuracy, dtype):
     x = dtype(x)
     df, error, _, _ = fd.derivative(f, x, scheme=scheme, accuracy=accuracy)
     truth = exact(name, x)
-    assert abs(df - truth) <= 10 * error
+    assert abs(df - truth) <= 1.5 * error  # 10 is promised
     limits = {"forward": 0.5, "backward": 0.5, "central": 2 / 3, "richardson": 2 / 3, "complex": 0.99}
     assert error <= 30 * np.finfo(dtype).eps ** limits[scheme] * max(1, abs(f(x)), abs(truth))
 
@@ -175,7 +176,8 @@ def test_truncation_falls_like_the_accuracy(scheme, accuracy, order):
 def test_optimal_step_is_near_the_best(scheme, accuracy, order, dtype):
     """The median error at the predicted step is within a factor 3 of the least over all steps."""
     x = np.linspace(0.5, 1.5, 101).astype(dtype)
-    truth = np.cos(x.astype(float)) if order == 1 else -np.sin(x.astype(float))
+    wide = x.astype(float)
+    truth = {1: np.cos(wide), 2: -np.sin(wide), 3: -np.cos(wide)}[order]
 
     def typical(step):
         options = {"order": order, "scheme": scheme, "accuracy": accuracy, "step": step, "batched": True}
@@ -183,6 +185,17 @@ def test_optimal_step_is_near_the_best(scheme, accuracy, order, dtype):
 
     best = fd.optimal_step(scheme, accuracy, dtype, order)
     assert typical(best) <= 3 * min(typical(best * factor) for factor in np.geomspace(0.02, 50, 41))
+
+
+def test_ladder_begins_where_three_levels_suffice():
+    """The widest step of the ladder balances T[2, 2], of accuracy 6; it is a quarter at most."""
+    steps = np.array([1.0, 1 / 3, 1 / 9])
+    points = np.concatenate([-steps, steps])
+    w = fd.weights(points)
+    truncation, roundoff = abs(w @ points**7) / math.factorial(7), abs(w).sum()
+    expected = (roundoff * 2.0**-53 / (6 * truncation)) ** (1 / 7)
+    assert fd.optimal_step("richardson", 2, "float64") == pytest.approx(expected, rel=1e-6)
+    assert fd.optimal_step("richardson", 4, "float32", order=2) == 0.25
 
 
 def test_optimal_step_of_five_points_is_a_fifth_root():
@@ -342,6 +355,37 @@ def test_differences_are_linear(a, b):
     assert abs(both.df - (a * f.df + b * g.df)) <= 10 * allowed
 
 
+def test_direction_moves_no_component_too_far():
+    """Along a lopsided direction the step is that of the component that moves most."""
+    v = np.array([1.0, 1e3])
+    assert fd.jvp(np.sum, np.ones(2), v).step * 1e3 == pytest.approx(fd.optimal_step("central", 2, float), rel=0.01)
+
+
+@pytest.mark.parametrize("scheme, accuracy", REAL_SCHEMES)
+def test_roundoff_of_a_large_constant_is_in_the_error(scheme, accuracy):
+    """A million added to a function costs digits, and the error says so; x far from 0 does the same."""
+    for f, x in ((lambda t: np.sin(t) + 1e6, 0.7), (lambda t: np.sin(t - 4096.0), 4096.7)):
+        step = None if x < 1 else fd.derivative(np.sin, 0.7, scheme=scheme, accuracy=accuracy).step
+        df, error, _, _ = fd.derivative(f, x, scheme=scheme, accuracy=accuracy, step=step)
+        truth = np.cos(0.7) if x < 1 else np.cos(x - 4096.0)
+        assert abs(df - truth) <= error < 0.1
+
+
+def test_hessian_counts_the_rounding_of_each_component():
+    """In a mixed derivative the component far from 0 matters, whichever it is."""
+    step = np.full(2, 1e-3)
+
+    def f(p):
+        return np.sin(p[0] - 4096.0) * np.sin(p[1])
+
+    def swapped(p):
+        return f(p[::-1])
+
+    x = np.array([4096.3, 0.4])
+    one, other = fd.hessian(f, x, step=step), fd.hessian(swapped, x[::-1], step=step)
+    np.testing.assert_allclose(one.error, other.error[::-1, ::-1], rtol=0.2)
+
+
 def test_direction_zero_gives_zero():
     """Along the zero direction nothing changes."""
     assert fd.jvp(np.sum, np.ones(3), np.zeros(3)).df == 0
@@ -483,6 +527,9 @@ BAD_INPUT = {
         lambda: jax.jit(lambda x: fd.jacobian(jnp.sin, x))(jnp.ones(2)), TypeError, "Pass batched=True",
     ),
     "complex x0": (lambda: fd.weights([0.0, 1.0], 1j), TypeError, "should be real numbers"),
+    "NaN x0": (lambda: fd.weights([0.0, 1.0], np.nan), ValueError, r"x0=...\)` should be finite"),
+    "no dtype": (lambda: fd.optimal_step("central", 2, "foo"), TypeError, "should be a dtype. Got 'foo'"),
+    "ragged step": (lambda: fd.derivative(np.sin, 1.0, step=[[1], [2, 3]]), ValueError, "Got a ragged list"),
     "few points": (lambda: fd.weights([0.0, 1.0], order=2), ValueError, "more than 2 points for order=2"),
     "equal points": (lambda: fd.weights([0.0, 1.0, 1.0]), ValueError, "should be finite and distinct"),
     "NaN point": (lambda: fd.weights([0.0, np.nan]), ValueError, "should be finite and distinct"),

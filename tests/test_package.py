@@ -54,18 +54,20 @@ def files_of(module):
 
 
 def imports(tree):
-    """Return the dotted names that a module imports, wherever in it."""
+    """Return the dotted names that a module imports or uses, wherever in it."""
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Attribute):
+            names.add(ast.unparse(node))
     return names
 
 
 def faults_of_imports(module, trees):
-    """Return the imports that go up a floor, or into private or experimental JAX."""
+    """Return the imports that go up a floor, are relative, or lead into private or experimental JAX."""
     faults = []
     for name in sorted(set().union(*map(imports, trees))):
         parts = name.split(".")
@@ -73,7 +75,7 @@ def faults_of_imports(module, trees):
             below, own = FLOORS.get(parts[1]), FLOORS[module]
             if own is not None and (below is None or below >= own):
                 faults.append(name)
-        if name.startswith(("jax._src", "jax.experimental")):
+        if name.startswith((".", "jax._src", "jax.experimental")):
             faults.append(name)
     return faults
 
@@ -92,6 +94,9 @@ def test_module_imports_from_lower_floors_only(module):
         "import autodiff_tutorial.linear_maps",
         "from jax._src import core",
         "import jax.experimental.sparse",
+        "from .. import plotting",
+        "from ..plotting import secant",
+        "jax._src.core.Tracer",
     ],
 )
 def test_planted_import_is_found(line):
@@ -206,16 +211,19 @@ def test_environment_agrees_with_the_project():
     assert {n: str(r.specifier) for n, r in found.items()} == {n: str(r.specifier) for n, r in wanted.items()}
 
 
+COPIES = re.compile(r"(?:github\.com|colab\.research\.google\.com/github)/([\w.-]+/[\w-]+)")
+PAGES = re.compile(r"https://([\w-]+)\.github\.io/([\w-]+)/")
+
+
 @pytest.mark.parametrize(
     "path",
     ["_config.yml", "README.md", "CITATION.cff", *(p.relative_to(ROOT) for p in (ROOT / "book").glob("*.ipynb"))],
 )
 def test_address_of_the_repository_is_the_same_everywhere(path):
-    """The address in pyproject.toml is the one; every copy agrees with it."""
-    owner = REPOSITORY.split("/")[-2]
-    text = (ROOT / path).read_text()
-    copies = set(re.findall(rf"https://github\.com/{owner}/[\w.-]+?(?=[/\"'\s)\\]|$|\.git)", text))
-    assert copies == {REPOSITORY}
+    """The address in pyproject.toml is the one; every copy, and the address of the pages, agrees with it."""
+    text, name = (ROOT / path).read_text(), REPOSITORY.removeprefix("https://github.com/")
+    assert set(COPIES.findall(text)) == {name}
+    assert {"/".join(parts) for parts in PAGES.findall(text)} <= {name}
 
 
 def test_version_is_the_same_everywhere():

@@ -43,8 +43,10 @@ def build_page() -> Path:
 
 def print_page(page_path: Path, pdf: Path) -> None:
     """Print one HTML page, with all of it open, to a PDF with an outline."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        sys.exit("Chromium is missing. On Debian: apt-get install chromium")
     with sync_playwright() as playwright:
-        path = os.environ.get("CHROMIUM") or shutil.which("chromium")
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         page = browser.new_page(color_scheme="light")
         page.goto(page_path.as_uri())

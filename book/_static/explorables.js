@@ -57,7 +57,7 @@
   };
 
   // The step of a difference: the secant on the left, its error on the right.
-  const stepSize = (container) => {
+  const stepSize = (container, number) => {
     const f = (t) => 1 / (1 + t * t);
     const x0 = -0.5, slope = 0.64;
     const schemes = {
@@ -74,7 +74,7 @@
     htmlElement("legend", {}, choice, "scheme");
     for (const name of Object.keys(schemes)) {
       const option = htmlElement("label", {}, choice);
-      const radio = htmlElement("input", { type: "radio", name: "explorable-scheme", value: name }, option);
+      const radio = htmlElement("input", { type: "radio", name: `scheme-of-explorable-${number}`, value: name }, option);
       radio.checked = name === "forward";
       option.append(` ${name}`);
     }
@@ -143,6 +143,6 @@
 
   const explorables = { "step-size": stepSize };
   document.addEventListener("DOMContentLoaded", () => {
-    for (const container of document.querySelectorAll("[data-explorable]")) explorables[container.dataset.explorable](container);
+    document.querySelectorAll("[data-explorable]").forEach((container, number) => explorables[container.dataset.explorable]?.(container, number));
   });
 })();

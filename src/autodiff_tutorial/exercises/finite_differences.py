@@ -89,6 +89,9 @@ def _(attempt):
 def _(attempt):
     small, large = 2.0**-52, 2.0**-23
     h = np.array([attempt(small), attempt(large)], dtype=float)
+    yield Case(
+        "both eps, the smaller step", h.min(), (24 * small) ** 0.25, passes=h.min() > 0, hint="a step is positive."
+    )
     slope = float(np.log(h[1] / h[0]) / np.log(large / small))
     yield Case(
         "the power of eps",

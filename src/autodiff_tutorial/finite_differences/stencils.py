@@ -88,6 +88,8 @@ def weights(points: ArrayLike, x0: ArrayLike = 0.0, order: int = 1) -> jax.Array
         )
     dtype = points.dtype if points.dtype.kind == "f" else xp.asarray(1.0).dtype
     d = points.astype(dtype) - x0.astype(dtype)[..., None]
+    if not isinstance(x0, jax.core.Tracer) and not np.isfinite(x0).all():
+        raise ValueError("`finite_differences.weights(x0=...)` should be finite. Got NaN or infinity.")
     if not isinstance(d, jax.core.Tracer) and not np.all(np.diff(np.sort(np.asarray(d), axis=-1), axis=-1) > 0):
         raise ValueError(
             "`finite_differences.weights(points=...)` should be finite and distinct. "
@@ -164,7 +166,10 @@ def optimal_step(scheme: Scheme, accuracy: int, dtype: DTypeLike, order: int = 1
     '5.6e-03'
     """
     scheme, accuracy, order = checked_scheme("optimal_step", scheme, accuracy, order)
-    dtype = jnp.dtype(dtype)
+    try:
+        dtype = jnp.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"`finite_differences.optimal_step(dtype=...)` should be a dtype. Got {dtype!r}.") from None
     if not jnp.issubdtype(dtype, jnp.floating):
         raise TypeError(f"`finite_differences.optimal_step(dtype=...)` should be a floating type. Got {dtype}.")
     eps = float(jnp.finfo(dtype).eps)

@@ -75,20 +75,23 @@ def _checked_point(call, name, x, batched):
 
 def _checked_step(call, step, h, x, xp):
     """Return the caller's step in the shape and dtype of h; `x` is given where x + step has to differ from x."""
-    if np.shape(step) not in ((), h.shape):
+    try:
+        step = step if isinstance(step, jax.Array) else np.asarray(step)
+    except ValueError:
+        raise ValueError(f"`finite_differences.{call}(step=...)` should be an array. Got a ragged list.") from None
+    if step.shape not in ((), h.shape):
         raise ValueError(
-            f"`finite_differences.{call}(step=...)` should be a number or have shape {h.shape}. "
-            f"Got shape {np.shape(step)}."
+            f"`finite_differences.{call}(step=...)` should be a number or have shape {h.shape}. Got shape {step.shape}."
         )
     if not isinstance(step, jax.core.Tracer):
-        given = np.asarray(step)
-        given = given.astype(h.dtype) if given.dtype.kind in "iuf" else np.zeros(1)
+        with np.errstate(over="ignore"):
+            given = np.asarray(step).astype(h.dtype) if step.dtype.kind in "iuf" else np.zeros(1)
         if not (np.isfinite(given) & (given >= np.finfo(h.dtype).tiny)).all():
-            raise ValueError(f"`finite_differences.{call}(step=...)` should be positive and finite. Got {step!r}.")
+            raise ValueError(f"`finite_differences.{call}(step=...)` should be positive and finite. Got {step}.")
         if x is not None and not isinstance(x, jax.core.Tracer) and (x + given == x).any():
             raise ValueError(
                 f"`finite_differences.{call}(step=...)` should be wide enough that x + step differs from x. "
-                f"Got {step!r}. Leave it out, and the step will suit x."
+                f"Got {step}. Leave it out, and the step will suit x."
             )
     return xp.broadcast_to(xp.asarray(step, dtype=h.dtype), h.shape)
 
