@@ -140,21 +140,23 @@ def _sample_host(task, bases, directions, imaginary, offsets, with_center):
     """Call f with one point at a time, and copy what it returns, which may be a buffer that it uses again."""
     call = partial(_called, task) if task.scheme == "complex" else task.f
     center = np.array(call(bases[0].copy())) if with_center else None
-    values = [
-        [
-            [np.array(call(point)) for point in row]
-            for row in _points(task, bases, directions, imaginary, offsets, lines)
-        ]
+    flat = [
+        np.array(call(point))
         for lines in _slices(task, len(directions))
+        for along in np.swapaxes(_points(task, bases, directions, imaginary, offsets, lines), 0, 1)
+        for point in along
     ]
-    shapes = {y.shape for part in values for row in part for y in row} | ({center.shape} if with_center else set())
+    shapes = {y.shape for y in flat} | ({center.shape} if with_center else set())
     if len(shapes) > 1:
         raise ValueError(
             f"`finite_differences.{task.call}(f=...)` should return one shape at all points. Got {sorted(shapes)}."
         )
-    _check_shape(task, *shapes)
+    (shape,) = shapes
+    _check_shape(task, shape)
+    # Of many small arrays, concatenate makes one far sooner than array does.
+    values = (np.concatenate(flat) if shape else np.array(flat)).reshape(len(directions), len(offsets), *shape)
     center = _checked_values(task, center) if with_center else None
-    return center, _checked_values(task, np.concatenate([np.array(part) for part in values], axis=1))
+    return center, _checked_values(task, np.swapaxes(values, 0, 1))
 
 
 def _sample_batched(task, bases, directions, imaginary, offsets, with_center):
