@@ -18,7 +18,7 @@ _METHODS = (("#b3261e", "o"), ("#7b3fa0", "s"), ("#c2438f", "^"), ("#8a6100", "D
 
 
 def use_style() -> None:
-    """Set the book's figure style for this session; call it in the open, it is never set on import."""
+    """Set the book's figure style; call it in the open, it is never set on import."""
     plt.rcParams.update(
         {
             "axes.grid": True,

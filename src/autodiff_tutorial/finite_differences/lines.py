@@ -1,7 +1,7 @@
 """Lines through a point: sample f along each, apply the stencil, judge the result.
 
 All the differences of this package are derivatives along lines `base + s * direction`, with s in units of the
-step. A line's direction is already multiplied by its step, so that s is a small integer or a power of 1/2.
+step. A line's direction is already multiplied by its step, so that s is a small integer or a power of 1/3.
 """
 
 from functools import partial
