@@ -110,7 +110,7 @@ def derivative(
     """
     task = checked_task("derivative", f, x, scheme, accuracy, order, step, batched)
     x, h, eta = task.x.reshape(-1), task.h.reshape(-1), task.eta.reshape(-1)
-    df, error, nfev = solve(task, x, h, eta, h, eta, abs(x) / h)
+    df, error, nfev = solve(task, x, h, eta, h, eta, abs(x) / h, 1 / task.xp.maximum(1, abs(x)))
     shape = task.x.shape + df.shape[1:]
     return Estimate(df.reshape(shape), error.reshape(shape), nfev, task.h)
 
@@ -162,9 +162,10 @@ def jvp(
     """
     task = checked_task("jvp", f, x, scheme, accuracy, 1, step, batched, v=v)
     x, v, t = task.x[None], task.v[None], task.h[None]
-    reach = abs(t * v).max()
-    ratio = abs(x).max() / task.xp.where(reach > 0, reach, 1)
-    df, error, nfev = solve(task, x, t * v, t * v, t, t, ratio[None], together=[0])
+    longest = abs(t * v).max()
+    ratio = abs(x).max() / task.xp.where(longest > 0, longest, 1)
+    reach = (abs(v) / task.xp.maximum(1, abs(x))).max()
+    df, error, nfev = solve(task, x, t * v, t * v, t, t, ratio[None], reach[None], together=[0])
     return Estimate(df[0], error[0], nfev, task.h)
 
 
@@ -215,8 +216,8 @@ def jacobian(
     """
     task = checked_task("jacobian", f, x, scheme, accuracy, 1, step, batched, rank=1)
     x, h = task.x, task.h
-    lines = Axes(h, range(x.size))
-    df, error, nfev = solve(task, x[None], lines, lines, h, h, abs(x) / h, together=range(x.size))
+    lines, reach = Axes(h, range(x.size)), 1 / task.xp.maximum(1, abs(x))
+    df, error, nfev = solve(task, x[None], lines, lines, h, h, abs(x) / h, reach, together=range(x.size))
     return Estimate(task.xp.moveaxis(df, 0, -1), task.xp.moveaxis(error, 0, -1), nfev, h)
 
 
@@ -267,12 +268,12 @@ def hessian(
     x, h, eta, n = task.x, task.h, task.eta, task.x.size
     i, j = np.triu_indices(n, 1)
     i, j = np.append(np.arange(n), i), np.append(np.arange(n), j)  # the diagonal, then the pairs above it
-    ratio = task.xp.maximum((abs(x) / h)[i], (abs(x) / h)[j])
+    ratio, reach = task.xp.maximum((abs(x) / h)[i], (abs(x) / h)[j]), 1 / task.xp.maximum(1, abs(x))[i]
     if scheme == "complex":
         imaginary = Axes(eta, i)
         last = np.flatnonzero(j == n - 1)  # these start at one point, and turn to every axis
         lines = Axes(h, j), imaginary
-        df, error, nfev = solve(task, x[None], *lines, h[j], eta[i], ratio, together=last)
+        df, error, nfev = solve(task, x[None], *lines, h[j], eta[i], ratio, reach, together=last)
     else:
 
         def polarize(d, sign):
@@ -281,7 +282,7 @@ def hessian(
 
         both = Axes(h, i, np.where(i == j, n, j))
         one = task.xp.ones_like(h)[i]
-        df, error, nfev = solve(task, x[None], both, None, one, one, ratio, fold=polarize)
+        df, error, nfev = solve(task, x[None], both, None, one, one, ratio, reach, fold=polarize)
         df, error = df / (h[i] * h[j]), error / (h[i] * h[j])
     full = np.zeros((n, n), dtype=int)
     full[i, j] = full[j, i] = np.arange(i.size)

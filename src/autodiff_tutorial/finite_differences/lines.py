@@ -32,14 +32,15 @@ class Axes:
         return directions if (j == n).all() else directions + self.h[j % n, None] * (j[:, None] == np.arange(n))
 
 
-def solve(task, bases, directions, imaginary, h, eta, ratio, fold=None, together=None):
+def solve(task, bases, directions, imaginary, h, eta, ratio, reach, fold=None, together=None):
     """Differentiate f along D lines.
 
     Line d is `bases[d] + s * directions[d]`, where `bases` of length one serves all lines, and s is in units of
     the step `h[d]`. For "complex", i * imaginary[d] is added to it, and Im f / eta[d] takes the place of f.
-    `ratio[d]` is |x| / h: how much larger a rounding of x is than one of the step. `fold(a, sign)` combines the
-    lines' derivatives, with sign -1, or the bounds on their roundoff, with sign +1. The lines `together` have the
-    same first point; without them each line has its own.
+    `ratio[d]` is |x| / h: how much larger a rounding of x is than one of the step. `reach[d]` is the size of the
+    direction against max(1, |x|), by which the derivative of a function of size |f| is expected to be |f| reach.
+    `fold(a, sign)` combines the lines' derivatives, with sign -1, or the bounds on their roundoff, with sign +1. The
+    lines `together` have the same first point; without them each line has its own.
 
     Returns
     -------
@@ -50,15 +51,18 @@ def solve(task, bases, directions, imaginary, h, eta, ratio, fold=None, together
     if task.scheme != "complex":
         offsets, rows, parents = stencil(task.scheme, power, task.accuracy)
         values, nfev = _sample(task, bases, directions, None, offsets)
+        size = abs(values)
     else:
         once = Stencil(np.zeros(1), np.ones((1, 1)), ())
         offsets, rows, parents = stencil("central", power, task.accuracy) if power else once
         values, nfev = _sample(task, bases, directions, imaginary, offsets)
         if not isinstance(values, jax.core.Tracer):
             nfev += _check_analytic(task, bases, directions, imaginary, offsets[0], values[0], together)
+        size = abs(values.real) * _column(reach, values.ndim - 1)
         values = values.imag / _column(eta, values.ndim - 1)
+        size = size + abs(values)
     u = float(jnp.finfo(task.x.dtype).eps) / 2
-    terms, roundoff = _formulas(task.xp, offsets, rows, values, _column(ratio, values.ndim - 1), u, power)
+    terms, roundoff = _formulas(task.xp, offsets, rows, values, size, _column(ratio, values.ndim - 1), u, power)
     if fold is not None:
         terms, roundoff = fold(terms, -1), fold(roundoff, +1)
     df, error = _select(task.xp, terms, roundoff, parents)
@@ -70,13 +74,13 @@ def solve(task, bases, directions, imaginary, h, eta, ratio, fold=None, together
     return df / scale, error / scale, nfev
 
 
-def _formulas(xp, offsets, rows, values, ratio, u, power):
+def _formulas(xp, offsets, rows, values, size, ratio, u, power):
     """Apply each row of weights to the values, and bound the roundoff of each.
 
-    A value may be off by u (|f| + |x f'|): half a unit in its own last place, and what half a unit in x makes of it.
+    A value may be off by u (size + |x f'|): half a unit in the last place of its size, |f|, and what half a unit in x
+    makes of it.
     """
     rows = xp.asarray(rows, dtype=values.dtype)
-    size = abs(values)
     if power:
         # The weights add to zero. Take the differences to the nearest point first, which rounds the least.
         near = int(abs(offsets).argmin())
