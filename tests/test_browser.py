@@ -24,6 +24,7 @@ from conftest_browser import (
     serve,
 )
 from playwright.sync_api import BrowserContext, Page, expect
+from test_book import REPOSITORY
 
 chapters = pytest.mark.parametrize("chapter", CHAPTERS)
 
@@ -110,7 +111,7 @@ def test_address_of_the_site_leads_to_the_introduction(context: BrowserContext, 
 def test_buttons_open_the_chapter_on_colab_and_binder(open_chapter, chapter: str) -> None:
     """The rocket offers the very notebook on Colab and on Binder."""
     links = open_chapter(chapter).locator(".dropdown-launch-buttons a").evaluate_all("all => all.map((a) => a.href)")
-    name = "autodiff-tutorial/autodiff-tutorial"
+    name = REPOSITORY.removeprefix("https://github.com/")
     assert f"https://colab.research.google.com/github/{name}/blob/main/{chapter}.ipynb" in links
     assert any(link.startswith(f"https://mybinder.org/v2/gh/{name}/main") and chapter in link for link in links)
 
