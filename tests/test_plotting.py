@@ -1,5 +1,7 @@
 """The drawings that chapters share: they draw what they are given, where they are told to."""
 
+import re
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -77,3 +79,67 @@ def test_secant_goes_through_both_points():
         (x0, y0), (x1, y1) = line(ax, label).get_xydata()[[0, -1]]
         slopes[label] = (y1 - y0) / (x1 - x0)
     assert list(slopes.values()) == [pytest.approx((np.exp(0.5) - 1) / 0.5), pytest.approx(1.0)]
+
+
+@pytest.fixture
+def swing():
+    """Three bobs at 301 times."""
+    times = np.linspace(0, 10, 301)
+    angles = np.stack([np.sin(times), np.sin(1.3 * times), np.cos(times)], axis=1)
+    return np.cumsum(np.stack([np.sin(angles), -np.cos(angles)], axis=-1), axis=1), times
+
+
+def numbers(html, name):
+    """Return the list that an attribute holds, in units of one."""
+    written = re.search(rf'data-{name}="([^"]*)"', html)[1]
+    assert re.fullmatch(r"(0|-?[1-9]\d*)(,(0|-?[1-9]\d*))*", written)
+    return np.array(written.split(","), dtype=int) / 1000
+
+
+def test_linkage_holds_its_numbers(swing):
+    """Points and times come back from the page, to three decimals, and are written without a negative zero."""
+    points, times = swing
+    points[3] = -1e-9
+    html = plotting.linkage(points, times)._repr_html_()
+    np.testing.assert_allclose(numbers(html, "points").reshape(points.shape), points, rtol=0, atol=0.000501)
+    np.testing.assert_allclose(numbers(html, "times"), times, rtol=0, atol=0.000501)
+
+
+def test_linkage_is_the_same_every_time(swing):
+    """A stored output compares equal to a new one, and tells a reader without scripts where the movie is."""
+    movie, again = plotting.linkage(*swing), plotting.linkage(*swing)
+    assert repr(movie) == "a movie of 301 frames, 10.0 s"
+    assert movie._repr_html_() == again._repr_html_()
+    assert "This is a movie of 301 frames, 10.0 s: it plays on the book's page." in movie._repr_html_()
+
+
+def test_linkage_is_small(swing):
+    """Two bobs at 301 times take fewer than 15 kB."""
+    points, times = swing
+    assert len(plotting.linkage(-points[:, :2], times)._repr_html_()) < 15_000
+
+
+@pytest.mark.parametrize("trail", [True, False])
+def test_linkage_leaves_a_trail_if_it_should(swing, trail):
+    """The page is told whether to draw the trail."""
+    assert ("data-trail" in plotting.linkage(*swing, trail=trail)._repr_html_()) == trail
+
+
+@pytest.mark.parametrize(
+    "points, times, words",
+    [
+        (np.zeros((3, 2)), np.arange(3), r"`plotting.linkage\(points=...\)` should have shape .* Got \(3, 2\)."),
+        (np.zeros((3, 2, 3)), np.arange(3), r"points=.* Got \(3, 2, 3\)."),
+        (np.zeros((3, 0, 2)), np.arange(3), r"points=.* Got \(3, 0, 2\)."),
+        (np.zeros((1, 2, 2)), np.arange(1), r"points=.* Got \(1, 2, 2\)."),
+        (np.zeros((3, 2, 2)), np.arange(4), r"times=.* should have shape \(3,\). Got \(4,\)."),
+        (np.full((3, 2, 2), np.inf), np.arange(3), r"points=.* should be finite."),
+        (np.zeros((3, 2, 2)), [0, 1, np.nan], r"times=.* should be finite."),
+        (np.zeros((3, 2, 2)), [0, 1, 0.5], r"times=.* should ascend. Got a step of -0.5."),
+        (np.zeros((3, 2, 2)), [0, 1, 1], r"times=.* should ascend. Got a step of 0."),
+    ],
+)
+def test_linkage_rejects_what_is_no_movie(points, times, words):
+    """The error names the argument, and says what it should be and is."""
+    with pytest.raises(ValueError, match=words):
+        plotting.linkage(points, times)

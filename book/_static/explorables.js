@@ -18,11 +18,13 @@
     return element;
   };
 
-  // A panel with linear axes from [left, right] and [low, high]; ticks are [position, label] pairs.
-  const panel = (parent, { x, y, xTicks, yTicks, xLabel, yLabel }) => {
-    const width = 380, height = 300, margin = { left: 52, right: 14, top: 28, bottom: 46 };
+  // A panel with linear axes from [left, right] and [low, high], to one scale if `equal`; ticks are [position, label] pairs.
+  const panel = (parent, { x, y, xTicks, yTicks, xLabel, yLabel, equal = false }) => {
+    const width = 380, margin = { left: 52, right: 14, top: 28, bottom: 46 };
+    const across = width - margin.left - margin.right;
+    const height = equal ? margin.top + margin.bottom + (across * (y[1] - y[0])) / (x[1] - x[0]) : 300;
     const svg = svgElement("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" }, parent);
-    const toX = (v) => margin.left + ((v - x[0]) / (x[1] - x[0])) * (width - margin.left - margin.right);
+    const toX = (v) => margin.left + ((v - x[0]) / (x[1] - x[0])) * across;
     const toY = (v) => height - margin.bottom - ((v - y[0]) / (y[1] - y[0])) * (height - margin.top - margin.bottom);
     const text = (string, px, py, anchor) => {
       svgElement("text", { x: px, y: py, "text-anchor": anchor, class: "tick" }, svg).textContent = string;
@@ -45,7 +47,7 @@
     const fromX = (event) => {
       const box = svg.getBoundingClientRect();
       const px = ((event.clientX - box.left) / box.width) * width;
-      return x[0] + ((px - margin.left) / (width - margin.left - margin.right)) * (x[1] - x[0]);
+      return x[0] + ((px - margin.left) / across) * (x[1] - x[0]);
     };
     return { svg, path, draw, toX, toY, fromX };
   };
@@ -55,6 +57,8 @@
     const raised = [...String(Number(exponent))].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c])).join("");
     return `${mantissa} · 10${raised}`;
   };
+
+  const decimal = (value, digits) => value.toFixed(digits).replace("-", "\u2212");
 
   // The step of a difference: the secant on the left, its error on the right.
   const stepSize = (container, number) => {
@@ -119,7 +123,7 @@
       point.setAttribute("cx", right.toX(exponent));
       point.setAttribute("cy", right.toY(Math.log10(error(name, h))));
       for (const [other, curve] of Object.entries(curves)) curve.classList.toggle("faint", other !== name);
-      reading.textContent = `h = ${scientific(h)}: slope ${estimate.toFixed(12).replace("-", "\u2212")}, error ${off ? scientific(off) : "0"}`;
+      reading.textContent = `h = ${scientific(h)}: slope ${decimal(estimate, 12)}, error ${off ? scientific(off) : "0"}`;
       slider.setAttribute("aria-valuetext", `h = ${scientific(h)}`);
       left.svg.setAttribute("aria-label", `The curve, its tangent at minus one half, and the secant of the ${name} difference for h = ${scientific(h)}.`);
       right.svg.setAttribute("aria-label", `Error against step, a V-shaped curve; the ${name} difference has error ${off ? scientific(off) : "0"} here.`);
@@ -141,7 +145,96 @@
     update();
   };
 
-  const explorables = { "step-size": stepSize };
+  // A chain of rods from the origin, frame by frame as a cell computed it: `data-times` in milliseconds, and in
+  // `data-points` x and y of every joint in thousandths. It stands still until the reader plays it.
+  const linkage = (container) => {
+    const times = container.dataset.times.split(",").map(Number);
+    const numbers = container.dataset.points.split(",").map((v) => Number(v) / 1000);
+    const last = times.length - 1, joints = numbers.length / times.length / 2;
+    const end = joints > 1 ? "the last bob" : "the bob";
+    const pairs = Array.from({ length: numbers.length / 2 }, (_, i) => numbers.slice(2 * i, 2 * i + 2));
+    const chains = times.map((_, i) => [[0, 0], ...pairs.slice(i * joints, (i + 1) * joints)]);
+    const frameAt = (time) => Math.max(0, times.findLastIndex((t) => t <= time));
+
+    container.textContent = "";
+    const controls = htmlElement("div", { class: "controls" }, container);
+    const button = htmlElement("button", { type: "button" }, controls, "play");
+    const label = htmlElement("label", {}, controls, "time ");
+    const slider = htmlElement("input", { type: "range", min: 0, max: last, step: 1, value: 0 }, label);
+    const panels = htmlElement("div", { class: "panels" }, container);
+    const highest = Math.max(0, ...pairs.map(([, y]) => y)), lowest = Math.min(0, ...pairs.map(([, y]) => y));
+    const widest = Math.max((highest - lowest) / 2, ...pairs.map(([x]) => Math.abs(x))) || 1, edge = 0.1 * widest;
+    const power = 10 ** Math.floor(Math.log10(widest / 2));
+    const step = power * [1, 2, 5, 10].find((factor) => factor * power >= widest / 2);
+    const ticks = (low, high) => Array.from({ length: Math.floor(high / step) - Math.ceil(low / step) + 1 }, (_, i) => {
+      const v = (Math.ceil(low / step) + i) * step;
+      return [v, String(Number(v.toPrecision(6))).replace("-", "\u2212")];
+    });
+    const x = [-widest - edge, widest + edge], y = [lowest - edge, highest + edge];
+    const view = panel(panels, { x, y, xTicks: ticks(...x), yTicks: ticks(...y), xLabel: "x", yLabel: "y", equal: true });
+    const trailed = "trail" in container.dataset;
+    htmlElement("p", { class: "key" }, container, `Blue: rods and bobs.${trailed ? ` Orange: the path of ${end} over the last two seconds.` : ""}`);
+    const reading = htmlElement("output", {}, container);
+
+    const pieces = 40, piece = 2000 / pieces; // of the trail, fading with age; a piece is of 50 milliseconds
+    const trail = Array.from({ length: trailed ? pieces : 0 }, () => view.path("tangent"));
+    trail.forEach((path, i) => path.setAttribute("opacity", (i + 1) / pieces));
+    const rods = view.path("primal rods");
+    const dot = (r, name) => svgElement("circle", { r, class: name, cx: view.toX(0), cy: view.toY(0) }, view.svg);
+    dot(5, "pivot");
+    const bobs = chains[0].slice(1).map(() => dot(9, "primal-point"));
+
+    let frame = 0, request = 0;
+    const show = (number) => {
+      frame = number;
+      const chain = chains[frame], seconds = decimal(times[frame] / 1000, 2);
+      const [endX, endY] = chain[joints].map((v) => decimal(v, 3));
+      const state = `At ${seconds} s ${end} is at x\u00a0=\u00a0${endX}, y\u00a0=\u00a0${endY}.`;
+      view.draw(rods, chain);
+      bobs.forEach((bob, i) => {
+        bob.setAttribute("cx", view.toX(chain[i + 1][0]));
+        bob.setAttribute("cy", view.toY(chain[i + 1][1]));
+      });
+      trail.forEach((path, i) => {
+        const [from, to] = [pieces - i, pieces - i - 1].map((age) => frameAt(times[frame] - age * piece));
+        view.draw(path, chains.slice(from, to + 1).map((past) => past[joints]));
+      });
+      slider.value = frame;
+      slider.setAttribute("aria-valuetext", `${seconds} s`);
+      reading.textContent = state;
+      view.svg.setAttribute("aria-label", `A chain of ${joints > 1 ? `${joints} rods` : "one rod"} from the origin. ${state}`);
+      Object.assign(container.dataset, { frame, time: times[frame] / 1000, shown: chain.slice(1).join() });
+    };
+    // A screen reader is told where the bob is when it stands still, not sixty times a second.
+    const setPlaying = (playing) => {
+      cancelAnimationFrame(request);
+      request = 0;
+      button.textContent = playing ? "pause" : "play";
+      reading.setAttribute("aria-live", playing ? "off" : "polite");
+      container.dataset.playing = playing;
+      show(frame);
+    };
+    const play = () => {
+      if (frame === last) frame = 0;
+      let clock = times[frame], before = null;
+      const tick = (now) => {
+        clock += Math.min(now - (before ?? now), 100);
+        before = now; // a tab that was away goes on where it was
+        show(frameAt(clock));
+        if (frame === last) setPlaying(false); else request = requestAnimationFrame(tick);
+      };
+      setPlaying(true);
+      request = requestAnimationFrame(tick);
+    };
+    button.addEventListener("click", () => (request ? setPlaying(false) : play()));
+    slider.addEventListener("input", () => {
+      frame = Number(slider.value);
+      setPlaying(false);
+    });
+    setPlaying(false);
+  };
+
+  const explorables = { "step-size": stepSize, linkage };
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("[data-explorable]").forEach((container, number) => explorables[container.dataset.explorable]?.(container, number));
   });
