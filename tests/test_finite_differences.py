@@ -111,6 +111,13 @@ def test_weights_scale_with_the_points(points):
     np.testing.assert_allclose(fd.weights(points, points[1]) * spacing, expected, rtol=1e-12)
 
 
+def test_weights_keep_small_gaps_far_from_the_point():
+    """On points from 1e-4 to 1e4, seen from the last one, every weight is right to fifteen digits."""
+    points = 10.0 ** np.arange(-4, 5)
+    exact = sympy.finite_diff_weights(1, [sympy.Rational(p) for p in points], sympy.Rational(points[-1]))[1][-1]
+    np.testing.assert_allclose(fd.weights(points, points[-1]), [float(w) for w in exact], rtol=1e-15)
+
+
 def test_weights_are_traceable():
     """Under jit and in float32 the weights are the same, and they can be differentiated in the points."""
     points = jnp.array([0.0, 0.3, 1.1, 1.6])
@@ -541,6 +548,7 @@ BAD_INPUT = {
     "few points": (lambda: fd.weights([0.0, 1.0], order=2), ValueError, "more than 2 points for order=2"),
     "equal points": (lambda: fd.weights([0.0, 1.0, 1.0]), ValueError, "should be finite and distinct"),
     "NaN point": (lambda: fd.weights([0.0, np.nan]), ValueError, "should be finite and distinct"),
+    "infinite point": (lambda: fd.weights([0.0, np.inf]), ValueError, "should be finite and distinct"),
     "a single number": (lambda: fd.weights(1.0), TypeError, "and points an array"),
     "complex points": (lambda: fd.weights([0.0, 1j]), TypeError, "should be real numbers"),
     "negative order": (lambda: fd.weights([0.0, 1.0], order=-1), ValueError, "should be at least 0"),

@@ -87,27 +87,32 @@ def weights(points: ArrayLike, x0: ArrayLike = 0.0, order: int = 1) -> jax.Array
             f"Got {k}. Add points or lower the order."
         )
     dtype = points.dtype if points.dtype.kind == "f" else xp.asarray(1.0).dtype
-    d = points.astype(dtype) - x0.astype(dtype)[..., None]
+    points = points.astype(dtype)
+    d = points - x0.astype(dtype)[..., None]
     if not isinstance(x0, jax.core.Tracer) and not np.isfinite(x0).all():
         raise ValueError("`finite_differences.weights(x0=...)` should be finite. Got NaN or infinity.")
-    if not isinstance(d, jax.core.Tracer) and not np.all(np.diff(np.sort(np.asarray(d), axis=-1), axis=-1) > 0):
+    concrete = None if isinstance(points, jax.core.Tracer) else np.asarray(points)
+    if concrete is not None and not (np.isfinite(concrete).all() and (np.diff(np.sort(concrete, axis=-1)) > 0).all()):
         raise ValueError(
             "`finite_differences.weights(points=...)` should be finite and distinct. "
-            f"Got {np.array2string(np.asarray(points), precision=6, threshold=8)}."
+            f"Got {np.array2string(concrete, precision=6, threshold=8)}."
         )
     # Points of size one keep the products below from under- and overflowing; a power of two keeps the weights exact.
     size = power_of_two(abs(d).max(axis=-1, keepdims=True), xp)
     size = size if xp is np else jax.lax.stop_gradient(size)
-    return _fornberg(d / size, order, xp) / size**order
+    return _fornberg(points, d, size, order, xp) / size**order
 
 
-def _fornberg(d, order, xp):
-    """Add one point at a time: c[..., j, q] is the weight of point j for the q-th derivative, so far."""
-    q = np.arange(order + 1)
+def _fornberg(points, d, size, order, xp):
+    """Add one point at a time: c[..., j, q] is the weight of point j for the q-th derivative, so far.
+
+    Gaps are taken between the points themselves: the distances d to x0 may have lost the digits of small gaps.
+    """
+    d, q = d / size, np.arange(order + 1)
     c = xp.broadcast_to(xp.asarray(q == 0, dtype=d.dtype), (*d.shape[:-1], 1, order + 1))
     product = xp.ones(d.shape[:-1], dtype=d.dtype)
     for n in range(1, d.shape[-1]):
-        gaps = d[..., n, None] - d[..., :n]
+        gaps = (points[..., n, None] - points[..., :n]) / size
         previous, product = product, gaps.prod(axis=-1)
         lowered = q * xp.roll(c, 1, axis=-1)
         new = (previous / product)[..., None] * (lowered[..., -1, :] - d[..., n - 1, None] * c[..., -1, :])
