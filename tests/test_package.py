@@ -38,6 +38,12 @@ CONTRACT = {
         "jvp": "(f, x, v, *, scheme='central', accuracy=2, step=None, batched=False)",
         "Estimate": "(df, error, nfev, step)",
     },
+    "sampled_data": {
+        "derivative": "(y, x, *, order=1, accuracy=2, axis=-1)",
+        "spectral_derivative": "(y, length, order=1, *, axis=-1)",
+        "smooth_derivative": "(y, x, window, degree, order=1, *, axis=-1)",
+        "inflection_points": "(y, x, *, window=None, degree=3)",
+    },
     "checks": {"check_derivatives": "(f, x, *, jvp=None, vjp=None, rtol=None)"},
     "exercises": {"check": "(id, attempt)"},
     "devices": {"describe": "()"},
@@ -147,7 +153,7 @@ def test_docstring_tells_what_a_user_needs(name, function):
     parameters = list(inspect.signature(function).parameters)
     described = re.split(r"\n(?:Returns|Raises|Notes|Examples)\n-+\n", text)[0]
     assert [
-        p for p in parameters if not re.search(rf"^(\w+, )*{p}(, \w+)* :|^(\w+, )*{p}(, \w+)*$", described, re.M)
+        p for p in parameters if not re.search(rf"^(\w+, )*\*?{p}(, \w+)* :|^(\w+, )*{p}(, \w+)*$", described, re.M)
     ] == []
     assert text.splitlines()[0].endswith(".")
     if not name.startswith(("plotting.", "exercises.")):
@@ -166,7 +172,7 @@ def test_import_needs_no_extra_and_sets_nothing():
 import sys, warnings
 for name in ("torch", "pyhf", "matplotlib"):
     sys.modules[name] = None
-import jax, numpy
+import jax, numpy, scipy.special, sympy
 before = dict(jax.config.values), numpy.geterr(), list(warnings.filters)
 import autodiff_tutorial
 after = dict(jax.config.values), numpy.geterr(), list(warnings.filters)

@@ -1,0 +1,184 @@
+"""Samples on their way in and out: checked before work starts, and worked through in pieces.
+
+Knows nothing of derivatives. Values are checked where they are concrete; under `jax.jit`, shapes and dtypes are.
+"""
+
+import operator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+# NumPy works through long arrays in pieces of about this many numbers, so that what lies between stays in the cache.
+PIECE = 2**17
+
+
+def namespace(*arrays):
+    """Return `jax.numpy` if any of the arrays is JAX's (or traced), else `numpy`."""
+    return jnp if any(isinstance(a, jax.Array) for a in arrays) else np
+
+
+def checked_samples(call, y, x, axis, least, why):
+    """Check samples and grid; return y with its axis last, x, the axis, and the namespace.
+
+    `least` is how many samples it takes, and `why` says for what.
+    Floats keep their precision, the higher one if y and x differ; where neither is floating, the default is taken.
+    """
+    xp = namespace(y, x)
+    y, x = checked_numbers(call, "y", y, "iufc"), checked_numbers(call, "x", x, "iuf")
+    axis, n = checked_axis(call, y, axis)
+    if x.ndim != 1:
+        raise ValueError(
+            f"`sampled_data.{call}(x=...)` should be the grid, of shape ({n},). Got shape {x.shape}. "
+            "For a spacing h, give np.arange(n) * h."
+        )
+    if x.shape[0] != n:
+        raise ValueError(
+            f"`sampled_data.{call}(x=...)` should hold one point for each of the {n} samples of y along axis {axis}. "
+            f"Got {x.shape[0]} points, for y of shape {y.shape}."
+        )
+    if n < least:
+        raise ValueError(
+            f"`sampled_data.{call}(y=..., x=...)` should hold at least {least} samples for {why}. Got {n}."
+        )
+    dtype = _floating(xp, y, x)
+    x = _converted(x, xp.finfo(dtype).dtype, xp)
+    _check_grid(call, x)
+    _check_finite(call, "y", y)
+    y = _converted(y, dtype, xp)
+    # Where only y is traced, what follows from x alone is done once, by NumPy, and not by the compiler.
+    x = np.asarray(x) if isinstance(y, jax.core.Tracer) and not isinstance(x, jax.core.Tracer) else xp.asarray(x)
+    return xp.moveaxis(xp.asarray(y), axis, -1), x, axis, xp
+
+
+def checked_numbers(call, name, value, kinds):
+    """Return an array, NumPy's or JAX's, of numbers of the given kinds, in no less than single precision."""
+    try:
+        array = value if isinstance(value, jax.Array) else np.asarray(value)
+    except ValueError:
+        raise TypeError(f"`sampled_data.{call}({name}=...)` should be an array. Got a ragged list.") from None
+    if array.dtype.kind not in kinds or array.dtype == np.float16:
+        raise TypeError(
+            f"`sampled_data.{call}({name}=...)` should hold {'' if 'c' in kinds else 'real '}numbers: integers, or "
+            f"floats of at least 32 bits. Got {array.dtype}."
+        )
+    return array
+
+
+def checked_axis(call, y, axis):
+    """Return the axis, counted from 0, and how many samples lie along it."""
+    axis = checked_index(call, "axis", axis)
+    if not -y.ndim <= axis < y.ndim:
+        raise ValueError(
+            f"`sampled_data.{call}(axis=...)` should be an axis of y, whose shape is {y.shape}. Got {axis}."
+        )
+    axis %= y.ndim
+    return axis, y.shape[axis]
+
+
+def checked_index(call, name, value, least=None):
+    """Return an integer option, at least as large as it has to be."""
+    try:
+        value = operator.index(value)
+    except TypeError:
+        raise TypeError(f"`sampled_data.{call}({name}=...)` should be an integer. Got {value!r}.") from None
+    if least is not None and value < least:
+        raise ValueError(f"`sampled_data.{call}({name}=...)` should be at least {least}. Got {value}.")
+    return value
+
+
+def checked_periodic(call, y, length, axis):
+    """Check the samples of one period; return y with its axis last, the length, the axis, and the namespace."""
+    xp = namespace(y, length)
+    y, length = checked_numbers(call, "y", y, "iufc"), checked_numbers(call, "length", length, "iuf")
+    axis, n = checked_axis(call, y, axis)
+    if n == 0:
+        raise ValueError(f"`sampled_data.{call}(y=...)` should not be empty. Got shape {y.shape}.")
+    if length.ndim or not (isinstance(length, jax.core.Tracer) or 0 < length < np.inf):
+        got = f"shape {length.shape}" if length.ndim else length
+        raise ValueError(
+            f"`sampled_data.{call}(length=...)` should be the period, one number, positive and finite. Got {got}."
+        )
+    _check_finite(call, "y", y)
+    y = xp.moveaxis(xp.asarray(_converted(y, _floating(xp, y), xp)), axis, -1)
+    return y, xp.asarray(length, dtype=xp.finfo(y.dtype).dtype), axis, xp
+
+
+def _floating(xp, *arrays):
+    """Return the dtype to work in: whole numbers follow the floats, and JAX without x64 has float32 only."""
+    floats = [a.dtype for a in arrays if a.dtype.kind in "fc"] or [np.float64]
+    return xp.asarray(np.empty(0, np.result_type(*floats))).dtype
+
+
+def _converted(array, dtype, xp):
+    """Convert on the side on which the array is, so that what is concrete stays concrete while it is checked."""
+    if array.dtype == dtype:
+        return array
+    return array.astype(dtype) if isinstance(array, np.ndarray) else xp.asarray(array, dtype=dtype)
+
+
+def _check_finite(call, name, array):
+    if isinstance(array, jax.core.Tracer):
+        return
+    finite = np.isfinite(np.asarray(array))
+    if not finite.all():
+        index = np.unravel_index(np.argmin(finite), finite.shape)
+        where = int(index[0]) if len(index) == 1 else tuple(int(i) for i in index)
+        way_out = "any grid will do" if call != "spectral_derivative" else "`derivative` takes any grid"
+        raise ValueError(
+            f"`sampled_data.{call}({name}=...)` should be finite. Got {array[index]} at index {where}. "
+            f"Leave those samples out: {way_out}."
+        )
+
+
+def _check_grid(call, x):
+    if isinstance(x, jax.core.Tracer):
+        return
+    x = np.asarray(x)
+    _check_finite(call, "x", x)
+    direction = 1 if x[-1] >= x[0] else -1
+    ascending = x[1:] > x[:-1] if direction == 1 else x[1:] < x[:-1]
+    if not ascending.all():
+        i = int(np.argmin(ascending)) + 1
+        raise ValueError(
+            f"`sampled_data.{call}(x=...)` should be strictly increasing or decreasing. "
+            f"Got {x[i]} after {x[i - 1]} at index {i}. Sort the samples and drop repeats."
+        )
+
+
+def checked_smoothing(call, window, degree, order):
+    """Check the options of local least squares; return them as integers."""
+    window = checked_index(call, "window", window, least=3)
+    degree = checked_index(call, "degree", degree, least=0)
+    order = checked_index(call, "order", order, least=0)
+    if window % 2 == 0:
+        raise ValueError(
+            f"`sampled_data.{call}(window=...)` should be odd, so that a sample is in its middle. Got {window}."
+        )
+    if degree >= window:
+        raise ValueError(
+            f"`sampled_data.{call}(degree=...)` should be below window={window}. Got {degree}. Widen the window."
+        )
+    if order > degree:
+        raise ValueError(
+            f"`sampled_data.{call}(degree=...)` should be at least {order}, the order of the derivative. Got {degree}."
+        )
+    return window, degree, order
+
+
+def fixed(x):
+    """Return x as a constant, for what serves only to scale."""
+    return x if isinstance(x, np.ndarray) else jax.lax.stop_gradient(x)
+
+
+def in_pieces(formula, y, x, window, work):
+    """Return ``formula(y, x)``, shaped like y; each value depends on `window` neighbors, and takes `work` numbers."""
+    n, piece = x.shape[0], max(4 * window, PIECE // max(1, work))
+    if isinstance(y, jax.Array) or n <= piece:
+        return formula(y, x)
+    result = np.empty_like(y)
+    for start in range(0, n, piece):
+        stop, first = min(n, start + piece), max(0, start - window)
+        near = slice(first, stop + window)
+        result[..., start:stop] = formula(y[..., near], x[near])[..., start - first : stop - first]
+    return result
