@@ -5,6 +5,8 @@ BIN := .venv/bin
 JB := $(BIN)/jupyter-book build . -W -n --keep-going
 CHAPTERS := $(wildcard book/*.ipynb)
 PORT ?= 8000
+# What the tests use beyond `.[test]`; without PyTorch, which is large: make test EXTRAS=
+EXTRAS ?= .venv/with-torch
 export JUPYTER_PLATFORM_DIRS := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
@@ -42,7 +44,7 @@ lab: .venv/with-book .venv/with-dev  ## open the chapters in JupyterLab
 execute: .venv/with-book .venv/with-test  ## run the chapters again and store their outputs
 	$(BIN)/python book/_ext/execute.py $(CHAPTERS)
 
-test: book .venv/with-test lint chromium  ## check style, run all tests, the chapters and the pages
+test: book .venv/with-test $(EXTRAS) lint chromium  ## check style, run all tests, the chapters and the pages
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider $(CHAPTERS)
 

@@ -1,5 +1,5 @@
 """Differentiation, by machine: every method of the book, ready for work."""
 
-from autodiff_tutorial import checks, devices, exercises, finite_differences, sampled_data
+from autodiff_tutorial import checks, devices, exercises, finite_differences, sampled_data, symbolic
 
-__all__ = ["checks", "devices", "exercises", "finite_differences", "sampled_data"]
+__all__ = ["checks", "devices", "exercises", "finite_differences", "sampled_data", "symbolic"]
