@@ -1,8 +1,13 @@
 """Exercises: right answers pass, typical wrong ones are rejected with a hint that fits, and `check` prints one line."""
 
+import math
+from functools import partial
+
 import numpy as np
 import pytest
+import sympy
 
+from autodiff_tutorial import sampled_data, symbolic
 from autodiff_tutorial.exercises import check
 
 
@@ -30,6 +35,73 @@ def three_calls(f, x):
 def wasteful(f, x):
     differences(f, x)
     return differences(f, x)
+
+
+def bent(x, second_derivative):
+    """Return where the sign of samples changes, as indices."""
+    left = np.asarray(second_derivative) > 0
+    return np.flatnonzero(left[1:] != left[:-1])
+
+
+def gradient_twice(y, x):
+    return np.gradient(np.gradient(y, x), x)
+
+
+def by_fft(y, length, m=None, i=1j, turn=2 * np.pi, part=np.real):
+    """Differentiate by FFT, with the mistakes that readers make."""
+    n = len(y)
+    m = np.fft.fftfreq(n, 1 / n) if m is None else m
+    return part(np.fft.ifft(i * turn * m / length * np.fft.fft(y)))
+
+
+def one_sided_slopes(y0, y1, y2, a, b):
+    return (y1 - y0) / a, (y2 - y1) / b
+
+
+def spring(m, k, x, t, sign=1):
+    return symbolic.euler_lagrange(m * x.diff(t) ** 2 / 2 - sign * k * x**2 / 2, [x], t)
+
+
+def branching(x):
+    if abs(x) <= 1:
+        return x**2 / 2
+    return abs(x) - 0.5
+
+
+def pieces(inside, outside, within=lambda x: abs(x) <= 1):
+    return lambda x: sympy.Piecewise((inside(x), within(x)), (outside(x), True))
+
+
+def chain(h, field, state):
+    return [h.diff(x) * f for x, f in zip(state, field, strict=True)]
+
+
+RULES = {
+    "number": lambda d, e: 0,
+    "x": lambda d, e: 1,
+    "+": lambda d, e: ("+", d(e[1]), d(e[2])),
+    "*": lambda d, e: ("+", ("*", d(e[1]), e[2]), ("*", e[1], d(e[2]))),
+    "sin": lambda d, e: ("*", ("cos", e[1]), d(e[1])),
+    "cos": lambda d, e: ("*", -1, ("*", ("sin", e[1]), d(e[1]))),
+}
+
+
+def differentiator(**changed):
+    """Build a symbolic differentiator from the rules, some of them changed."""
+    names = {"plus": "+", "times": "*"}
+    rules = RULES | {names.get(name, name): rule for name, rule in changed.items()}
+
+    def d(e):
+        kind = e[0] if isinstance(e, (tuple, list)) else "x" if e == "x" else "number"
+        return rules[kind](d, e)
+
+    return d
+
+
+def swinging(r, theta, t, m, k, l, g, across=2, sign=1, down=1, rest=1, half=2, angle=sympy.cos):
+    """Write the Lagrangian of the spring pendulum, with the mistakes that readers make."""
+    kinetic = m * (r.diff(t) ** 2 + r**across * theta.diff(t) ** 2) / 2
+    return kinetic - sign * (k * (r - rest * l) ** 2 / half - down * m * g * r * angle(theta))
 
 
 # Exercise to wrong answers, each with words of the hint that it should get.
@@ -90,6 +162,209 @@ WRONG = {
         (lambda D, h: (D(h) - 4 * D(h / 2)) / 3, "the sign is reversed"),
         (lambda D, h: D(h / 2), "eliminate b"),
     ],
+    "sampled_data.noise": [
+        ({"slope": 0.1, "second": 2.449}, "Independent errors add in squares"),
+        ({"slope": 0.05, "second": 2.449}, "the share of one value"),
+        ({"slope": 0.005, "second": 2.449}, "that is the variance"),
+        ({"slope": 0.1414, "second": 2.449}, "How far apart are the two points"),
+        ({"slope": 0.0, "second": 2.449}, "the variances of independent errors add"),
+        ({"slope": 0.07, "second": 4.0}, "the worst case"),
+        ({"slope": 0.07, "second": 2.0}, "they enter squared"),
+        ({"slope": 0.07, "second": 1.414}, "the value in the middle errs too"),
+        ({"slope": 0.07, "second": 1.732}, "has the weight -2"),
+        ({"slope": 0.07, "second": 0.245}, "divided by h^2"),
+        ({"slope": 0.07, "second": 6.0}, "that is the variance"),
+        ({"slope": 0.07, "second": [2.4, 2.4]}, "the shape should be ()"),
+        ({"slope": 0.07}, 'the keys "slope" and "second"'),
+        (0.07, 'the keys "slope" and "second"'),
+    ],
+    "sampled_data.slip": [
+        (lambda y, x: np.gradient(np.gradient(y), x), "the inner call does not know x"),
+        (lambda y, x: np.gradient(np.gradient(y, x)), "the outer call does not know x"),
+        (lambda y, x: np.gradient(np.gradient(y)), "neither call knows x"),
+        (lambda y, x: np.gradient(y, x), "the first derivative"),
+        (lambda y, x: gradient_twice(y, x[1] - x[0]), "right on an even grid only"),
+        (lambda y, x: -gradient_twice(y, x), "the sign is reversed"),
+        (lambda y, x: np.diff(y, 2), "the shape should be (41,), and is (39,)"),
+        (lambda y, x: gradient_twice(y, x) + 0j, "where the samples lie"),
+        (lambda y, x: gradient_twice(y, x) * 1.2, "where the samples lie"),
+    ],
+    "sampled_data.uneven": [
+        (lambda y0, y1, y2, a, b: (y2 - y0) / (a + b), "the line through the outer two"),
+        (
+            lambda *values: np.dot(one_sided_slopes(*values), values[3:]) / sum(values[3:]),
+            "longer gap the larger weight",
+        ),
+        (lambda *values: np.mean(one_sided_slopes(*values)), "right for equal gaps only"),
+        (lambda *values: one_sided_slopes(*values)[0], "one side alone"),
+        (lambda *values: one_sided_slopes(*values)[1], "one side alone"),
+        (lambda y0, y1, y2, a, b: (y2 - y0) / 2, "both gaps as 1"),
+        (lambda *values: np.dot(one_sided_slopes(*values), values[:2:-1]), "should add to one"),
+        (lambda *values: -np.dot(one_sided_slopes(*values), values[:2:-1]) / sum(values[3:]), "the sign is reversed"),
+        (lambda y0, y1, y2, a, b: sampled_data.derivative([y0, y1, y2], [-a, 0, b])[0], "the place is not"),
+        (lambda y0, y1, y2, a, b: y1, "right answers for f = 1, t and t^2"),
+    ],
+    "sampled_data.spectral": [
+        (partial(by_fft, turn=1), "a factor 2 pi is missing"),
+        (lambda y, length: by_fft(y, 1.0), "right for a length of 1"),
+        (lambda y, length: by_fft(y, 1.0, turn=1), "right for a length of 2 pi"),
+        (lambda y, length: by_fft(y, 1.0, m=np.fft.fftfreq(len(y))), "right for a spacing of 1"),
+        (lambda y, length: by_fft(y, 1.0, m=np.fft.fftfreq(len(y), length)), "takes the spacing as d"),
+        (partial(by_fft, i=-1j), "the sign is reversed"),
+        (partial(by_fft, part=np.array), "their real part"),
+        (partial(by_fft, i=1), "Is the i missing"),
+        (partial(by_fft, i=1, part=np.array), "Is the i missing"),
+        (partial(by_fft, part=np.abs), "Which m belongs to which entry"),
+        (lambda y, length: by_fft(y, length, m=abs(np.fft.fftfreq(len(y), 1 / len(y))), i=1), "Is the i missing"),
+        (lambda y, length: by_fft(y, length, m=np.arange(len(y))), "the upper half of the frequencies"),
+        (lambda y, length: by_fft(y, length, m=np.arange(len(y)), part=np.array), "the upper half of the frequencies"),
+        (lambda y, length: np.fft.irfft(np.fft.rfft(y)), "told n if it is odd"),
+        (lambda y, length: np.append(by_fft(y, length), 0.0), "the shape should be (15,), and is (16,)"),
+        (lambda y, length: y, "is multiplied by 2 pi i m / length"),
+    ],
+    "sampled_data.window": [
+        (lambda sigma, h, M: (150 * (sigma / M) ** 2 / h**6) ** (1 / 7), "makes both terms equal"),
+        (lambda sigma, h, M: (84.4 * (sigma / M) ** 2 / h**6) ** (1 / 7), "minimizes bias + standard deviation"),
+        (lambda sigma, h, M: (22.5 * sigma**2 / (M * h**4)) ** (1 / 5), "Here it enters squared"),
+        (lambda sigma, h, M: (15 * sigma**2 / (M * h**4)) ** (1 / 5), "Here it enters squared"),
+        (lambda sigma, h, M: 2 * (112.5 * (sigma / M) ** 2 / h**6) ** (1 / 7) + 1, "the number of points"),
+        (lambda sigma, h, M: (112.5 * h * (sigma / M) ** 2) ** (1 / 7), "a length in units of x"),
+        (lambda sigma, h, M: 112.5 * (sigma / M) ** 2 / h**6, "that is m^7"),
+        (lambda sigma, h, M: ((sigma / M) ** 2 / h**6) ** (1 / 7), "the factor in front is not"),
+        (lambda sigma, h, M: (112.5 * (sigma / M) ** 2 / h**6) ** (1 / 6), "and solve for m"),
+        (lambda sigma, h, M: (112.5 * (sigma / M) ** 2 / h**6) ** (1 / 5), "and solve for m"),
+        (lambda sigma, h, M: [196, 197], "the shape should be ()"),
+        (lambda sigma, h, M: 196 + 1j, "and solve for m"),
+        (lambda sigma, h, M: math.inf, "and solve for m"),
+    ],
+    "sampled_data.inflections": [
+        (lambda y, x: bent(x, gradient_twice(y, x)), "those are indices"),
+        (lambda y, x: x[bent(x, np.gradient(y, x))], "there y is highest or lowest"),
+        (lambda y, x: x[1:][np.diff(np.sign(gradient_twice(y, x))) > 0], "half of them"),
+        (lambda y, x: x[1:][np.diff(np.sign(gradient_twice(y, x))) < 0], "half of them"),
+        (lambda y, x: np.repeat(x[bent(x, gradient_twice(y, x))], 2), "too many"),
+        (lambda y, x: y[bent(x, gradient_twice(y, x))], "the values of y there"),
+        (lambda y, x: gradient_twice(y, x) > 0, "one entry for each sample"),
+        (lambda y, x: (x[bent(x, gradient_twice(y, x))],), "Yours has shape (1, 3)"),
+        (lambda y, x: 3.14, "Yours has shape ()"),
+        (lambda y, x: [], "neighbors where it has opposite signs"),
+        (lambda y, x: [math.nan], "neighbors where it has opposite signs"),
+    ],
+    "symbolic.swell": [
+        ({"operations": 10, "terms": 513}, "each pass does two"),
+        ({"operations": 30, "terms": 513}, "a square is one operation"),
+        ({"operations": 1024, "terms": 513}, "nothing is computed twice"),
+        ({"operations": 2046, "terms": 513}, "nothing is computed twice"),
+        ({"operations": 5, "terms": 513}, "the operations of one pass"),
+        ({"operations": 20, "terms": 1024}, "that is the degree"),
+        ({"operations": 20, "terms": 1025}, "odd powers do not occur"),
+        ({"operations": 20, "terms": 512}, "the constant"),
+        ({"operations": 20, "terms": 257}, "one pass too few"),
+        ({"operations": 20, "terms": 11}, "doubles the degree"),
+        ({"operations": 20, "terms": 100}, "which powers occur"),
+        ({"operation": 20, "terms": 513}, 'the keys "operations" and "terms"'),
+        ([20, 513], 'the keys "operations" and "terms"'),
+    ],
+    "symbolic.slip": [
+        (lambda m, k, x, t: m * x.diff(t, 2) - k * x, "the equation of the notes"),
+        (lambda m, k, x, t: k * x - m * x.diff(t, 2), "the equation of the notes"),
+        (lambda m, k, x, t: m * x.diff(t) + k * x, "still to be differentiated by t"),
+        (lambda m, k, x, t: m * x.diff(t) - k * x, "still to be differentiated by t"),
+        (lambda m, k, x, t: -k * x, "the acceleration is missing"),
+        (lambda m, k, x, t: m * x.diff(t, 2), "the spring is missing"),
+        (lambda m, k, x, t: x.diff(t, 2) + k * x, "the mass is missing"),
+        (lambda m, k, x, t: m * x.diff(t, 2) + k * x / 2, "the derivative of x^2 / 2"),
+        (lambda m, k, x, t: m * x.diff(t, 2) / 2 + k * x, "the derivative of x'^2 / 2"),
+        (lambda m, k, x, t: m * x.diff(t, 2) + k, "grows with x"),
+        (lambda m, k, x, t: 0, "zero whatever x is"),
+        (lambda m, k, x, t: m * x.diff(t, 3) + k * x.diff(t), "of second order"),
+        (lambda m, k, x, t: m * x.diff(t) ** 2 / 2 + k * x**2 / 2, "differentiate L by x'"),
+        (lambda m, k, x, t: sympy.Eq(m * x.diff(t, 2) + k * x, 0), "without Eq"),
+        (spring, "one expression, not a list"),
+        (lambda m, k, x, t: k * sympy.Symbol("x"), "it holds x from elsewhere"),
+        (lambda m, k, x, t: "m x'' + k x", "an expression of SymPy"),
+    ],
+    "symbolic.huber": [
+        (branching, "sympy.Piecewise keeps both branches"),
+        (lambda x: math.sqrt(x), "math and NumPy need numbers"),
+        (pieces(lambda x: x**2 / 2, abs), "the function jumps at 1"),
+        (pieces(lambda x: x**2 / 2, lambda x: x - 0.5), "take |x|"),
+        (pieces(lambda x: x**2 / 2, lambda x: x - 0.5, lambda x: x <= 1), "the parabola still. Does the condition"),
+        (pieces(lambda x: x**2 / 2, lambda x: sympy.sign(x) * (abs(x) - 0.5)), "the sign is reversed"),
+        (pieces(lambda x: x**2, lambda x: 2 * abs(x) - 1), "that is x^2"),
+        (pieces(lambda x: abs(x) - 0.5, lambda x: x**2 / 2), "the two branches are swapped"),
+        (lambda x: x**2 / 2, "goes on as a straight line"),
+        (lambda x: [x**2 / 2], "one expression, not a list"),
+        (lambda x: sympy.Symbol("z") ** 2, "it holds z from elsewhere"),
+        (lambda x: x**4, "here the function is x^2 / 2"),
+        (pieces(lambda x: x**2 / 2, lambda x: 2 * abs(x)), "here the function is |x| - 1/2"),
+        (
+            pieces(lambda x: x**2 / 2, lambda x: abs(x) - sympy.Piecewise((0.5, x > 0), (0.3, True))),
+            "Note that |x| = -x",
+        ),
+        (lambda x: RIGHT["symbolic.huber"](x) + sympy.sin(1e9 * x) / 1e9, "the sign of x outside"),
+    ],
+    "symbolic.lie": [
+        (lambda h, field, state: sum(h.diff(x) for x in state), "the field is missing"),
+        (lambda h, field, state: chain(h, field, state)[0], "one term alone"),
+        (lambda h, field, state: chain(h, field, state)[-1], "one term alone"),
+        (chain, "a list, and the rate is one expression"),
+        (lambda h, field, state: sympy.Matrix([sum(chain(h, field, state))]), "a matrix of one entry"),
+        (lambda h, field, state: sympy.Matrix(chain(h, field, state)), "the rate is one expression"),
+        (lambda h, field, state: -sum(chain(h, field, state)), "the sign is reversed"),
+        (lambda h, field, state: sum(h * f.diff(x) for f, x in zip(field, state, strict=True)), "not the field"),
+        (lambda h, field, state: h * sum(field), "by each variable in turn"),
+        (lambda h, field, state: sum(field), "h is missing"),
+        (lambda h, field, state: sum(chain(h, field[::-1], state)), "the order is mixed up"),
+        (lambda h, field, state: h, "the chain rule"),
+        (lambda h, field, state: h * sympy.Symbol("t"), "it holds t from elsewhere"),
+        (lambda h, field, state: "x", "an expression of SymPy"),
+    ],
+    "symbolic.differentiator": [
+        (differentiator(number=lambda d, e: 1), "a number does not change"),
+        (differentiator(number=lambda d, e: e), "a number does not change"),
+        (differentiator(x=lambda d, e: "x"), "that is x itself"),
+        (differentiator(plus=lambda d, e: d(e[1])), "both terms change"),
+        (differentiator(times=lambda d, e: ("*", d(e[1]), e[2])), "The second one changes too"),
+        (differentiator(times=lambda d, e: ("*", e[1], d(e[2]))), "The first one changes too"),
+        (differentiator(times=lambda d, e: ("*", d(e[1]), d(e[2]))), "not the product of the derivatives"),
+        (differentiator(times=lambda d, e: ("-", d(e[1]), d(e[2]))), "'-' is not among the operators"),
+        (differentiator(sin=lambda d, e: ("cos", e[1])), "what is inside is missing"),
+        (differentiator(sin=lambda d, e: ("cos", d(e[1]))), "not of its derivative"),
+        (differentiator(sin=lambda d, e: ("*", -1, ("cos", "x"))), "sin rises at 0"),
+        (differentiator(sin=lambda d, e: ("cos",)), "two for + and *"),
+        (differentiator(cos=lambda d, e: ("*", ("sin", e[1]), d(e[1]))), "cos falls right of 0"),
+        (differentiator(cos=lambda d, e: ("*", -1, ("sin", e[1]))), "what is inside is missing"),
+        (differentiator(cos=lambda d, e: ("*", -1, ("sin", d(e[1])))), "not of its derivative"),
+        (differentiator(cos=lambda d, e: ("*", ("*", -1, ("sin", "x")), d(e[1]))), "of what is inside cos"),
+        (differentiator(sin=lambda d, e: ("*", ("cos", "x"), d(e[1]))), "of what is inside sin"),
+        (differentiator(x=lambda d, e: "1"), "is text"),
+        (differentiator(x=lambda d, e: sympy.Integer(1) + sympy.Symbol("x")), "a tuple of an operator"),
+        (differentiator(number=lambda d, e: False), "a tuple of an operator"),
+        (lambda e: (), "a tuple of an operator"),
+    ],
+    "symbolic.spring_pendulum": [
+        (partial(swinging, sign=-1), "minus the potential one"),
+        (partial(swinging, across=0), "the speed across is r theta'"),
+        (partial(swinging, across=1), "both factors are squared"),
+        (partial(swinging, down=-1), "falls upwards"),
+        (partial(swinging, rest=0), "stretched by r - l"),
+        (partial(swinging, half=1), "a spring has a factor 1/2"),
+        (partial(swinging, half=-2), "pushes outwards"),
+        (partial(swinging, angle=sympy.sin), "counted from the vertical"),
+        (partial(swinging, down=0), "gravity is missing"),
+        (lambda *a: swinging(*a) - a[3] * a[6] * a[0], "a lowest point that moves with r"),
+        (lambda r, theta, t, m, k, l, g: swinging(r, theta, t, m, 0, l, g), "the spring is missing"),
+        (lambda r, theta, t, m, k, l, g: swinging(r, theta, t, m, k, l, g / m), "the weight is m g"),
+        (
+            lambda *a: swinging(*a) + a[3] * (a[0].diff(a[2]) ** 2 + a[0] ** 2 * a[1].diff(a[2]) ** 2) / 2,
+            "kinetic energy has",
+        ),
+        (lambda *a: swinging(*a).subs(a[1].diff(a[2]), 0), "holds both velocities"),
+        (lambda *a: swinging(*a) - a[3] * a[0] ** 3, "along r and across it"),
+        (lambda *a: [swinging(*a)], "one expression, not a list"),
+        (lambda *a: swinging(*a) + sympy.Symbol("c"), "it holds c from elsewhere"),
+    ],
 }
 
 # Right answers in other forms than those of the chapters' solutions.
@@ -100,6 +375,18 @@ RIGHT = {
     "finite_differences.curvature_step": lambda eps: eps ** (1 / 4),
     "finite_differences.jacobian": lambda f, x: differences(f, x).tolist(),
     "finite_differences.richardson": lambda D, h: D(h / 2) + (D(h / 2) - D(h)) / 3,
+    "sampled_data.noise": {"slope": 0.07, "second": 2.4},
+    "sampled_data.slip": lambda y, x: sampled_data.derivative(y, x, order=2).tolist(),
+    "sampled_data.uneven": lambda y0, y1, y2, a, b: ((y1 - y0) * b / a + (y2 - y1) * a / b) / (a + b),
+    "sampled_data.spectral": sampled_data.spectral_derivative,
+    "sampled_data.window": lambda sigma, h, M: round((112.5 * (sigma / M) ** 2 / h**6) ** (1 / 7)),
+    "sampled_data.inflections": lambda y, x: x[bent(x, gradient_twice(y, x))].tolist(),
+    "symbolic.swell": {"operations": 20.0, "terms": np.int64(513)},
+    "symbolic.slip": lambda m, k, x, t: -x.diff(t, 2) - k / m * x,
+    "symbolic.huber": lambda x: sympy.Min(abs(x), 1) * (abs(x) - sympy.Min(abs(x), 1) / 2),
+    "symbolic.lie": symbolic.lie_derivative,
+    "symbolic.differentiator": differentiator(cos=lambda d, e: ["*", ["*", d(e[1]), -1.0], ["sin", e[1]]]),
+    "symbolic.spring_pendulum": lambda *a: 3 * swinging(*a) + (a[0] * a[1]).diff(a[2]) - a[5],
 }
 
 
