@@ -1,6 +1,7 @@
 """Exercises: right answers pass, typical wrong ones are rejected with a hint that fits, and `check` prints one line."""
 
 import math
+import re
 from functools import partial
 
 import numpy as np
@@ -54,6 +55,10 @@ def by_fft(y, length, m=None, i=1j, turn=2 * np.pi, part=np.real):
     return part(np.fft.ifft(i * turn * m / length * np.fft.fft(y)))
 
 
+def waves(y, length):
+    return sampled_data.spectral_derivative(y, length)
+
+
 def one_sided_slopes(y0, y1, y2, a, b):
     return (y1 - y0) / a, (y2 - y1) / b
 
@@ -72,8 +77,18 @@ def pieces(inside, outside, within=lambda x: abs(x) <= 1):
     return lambda x: sympy.Piecewise((inside(x), within(x)), (outside(x), True))
 
 
-def chain(h, field, state):
-    return [h.diff(x) * f for x, f in zip(state, field, strict=True)]
+def chain(h, field, state, order=1, power=1):
+    return [h.diff(x, order) * f**power for x, f in zip(state, field, strict=True)]
+
+
+def lie(h, field, state, order=1):
+    return h if order == 0 else lie(sum(chain(h, field, state)), field, state, order - 1)
+
+
+def held_field(h, field, state, order):
+    """Differentiate along a straight line, on which the field stays as it is."""
+    still = sympy.symbols(f"f:{len(field)}")
+    return lie(h, still, state, order).subs(dict(zip(still, field, strict=True)))
 
 
 RULES = {
@@ -179,29 +194,33 @@ WRONG = {
         (0.07, 'the keys "slope" and "second"'),
     ],
     "sampled_data.slip": [
-        (lambda y, x: np.gradient(np.gradient(y), x), "the inner call does not know x"),
-        (lambda y, x: np.gradient(np.gradient(y, x)), "the outer call does not know x"),
-        (lambda y, x: np.gradient(np.gradient(y)), "neither call knows x"),
-        (lambda y, x: np.gradient(y, x), "the first derivative"),
-        (lambda y, x: gradient_twice(y, x[1] - x[0]), "right on an even grid only"),
-        (lambda y, x: -gradient_twice(y, x), "the sign is reversed"),
-        (lambda y, x: np.diff(y, 2), "the shape should be (41,), and is (39,)"),
-        (lambda y, x: gradient_twice(y, x) + 0j, "where the samples lie"),
-        (lambda y, x: gradient_twice(y, x) * 1.2, "where the samples lie"),
+        (lambda y, x: waves(y, x[-1] - x[0]), "the slip itself"),
+        (lambda y, x: waves(y, x[-1]), "x does not start at 0, and one gap"),
+        (lambda y, x: waves(y, x[-1] + x[1] - x[0]), "only where x starts at 0"),
+        (lambda y, x: waves(y, len(x)), "right for a gap of 1"),
+        (lambda y, x: waves(y, (len(x) + 1) * (x[1] - x[0])), "one gap too many"),
+        (lambda y, x: waves(y, x[1] - x[0]), "one gap as the period"),
+        (lambda y, x: waves(np.append(y, y[0]), len(x) * (x[1] - x[0])), "the first sample once more"),
+        (lambda y, x: waves(np.append(y, y[0]), len(x) * (x[1] - x[0]))[:-1], "the first sample once more"),
+        (lambda y, x: waves(y[::-1], len(x) * (x[1] - x[0]))[::-1], "the sign is reversed"),
+        (lambda y, x: np.gradient(y, x), "wants the whole period"),
+        (lambda y, x: np.gradient(y, x) + 0j, "wants the whole period"),
+        (lambda y, x: np.diff(y), "the shape should be (15,), and is (14,)"),
     ],
     "sampled_data.uneven": [
-        (lambda y0, y1, y2, a, b: (y2 - y0) / (a + b), "the line through the outer two"),
-        (
-            lambda *values: np.dot(one_sided_slopes(*values), values[3:]) / sum(values[3:]),
-            "longer gap the larger weight",
-        ),
-        (lambda *values: np.mean(one_sided_slopes(*values)), "right for equal gaps only"),
-        (lambda *values: one_sided_slopes(*values)[0], "one side alone"),
-        (lambda *values: one_sided_slopes(*values)[1], "one side alone"),
-        (lambda y0, y1, y2, a, b: (y2 - y0) / 2, "both gaps as 1"),
-        (lambda *values: np.dot(one_sided_slopes(*values), values[:2:-1]), "should add to one"),
-        (lambda *values: -np.dot(one_sided_slopes(*values), values[:2:-1]) / sum(values[3:]), "the sign is reversed"),
-        (lambda y0, y1, y2, a, b: sampled_data.derivative([y0, y1, y2], [-a, 0, b])[0], "the place is not"),
+        (lambda y0, y1, y2, a, b: (y0 - 2 * y1 + y2) / (a * b), "right for equal gaps only"),
+        (lambda y0, y1, y2, a, b: (y0 - 2 * y1 + y2) / ((a + b) / 2) ** 2, "right for equal gaps only"),
+        (lambda y0, y1, y2, a, b: (y0 - 2 * y1 + y2) / a**2, "right for equal gaps only"),
+        (lambda y0, y1, y2, a, b: (y0 - 2 * y1 + y2) / b**2, "right for equal gaps only"),
+        (lambda y0, y1, y2, a, b: y0 - 2 * y1 + y2, "both gaps as 1"),
+        (lambda *values: np.diff(one_sided_slopes(*values))[0] / (values[3] + values[4]), "half of it"),
+        (lambda *values: np.diff(one_sided_slopes(*values))[0] / values[3], "How far apart are the two middles?"),
+        (lambda *values: np.diff(one_sided_slopes(*values))[0] / values[4], "How far apart are the two middles?"),
+        (lambda *values: np.diff(one_sided_slopes(*values))[0], "Over which distance"),
+        (lambda *values: -RIGHT["sampled_data.uneven"](*values), "the sign is reversed"),
+        (lambda y0, y1, y2, a, b: sampled_data.derivative([y0, y1, y2], [-a, 0, b])[1], "that is a slope"),
+        (lambda *values: one_sided_slopes(*values)[0], "that is a slope"),
+        (lambda y0, y1, y2, a, b: (y2 - y0) / (a + b), "that is a slope"),
         (lambda y0, y1, y2, a, b: y1, "right answers for f = 1, t and t^2"),
     ],
     "sampled_data.spectral": [
@@ -243,6 +262,9 @@ WRONG = {
         (lambda y, x: x[1:][np.diff(np.sign(gradient_twice(y, x))) > 0], "half of them"),
         (lambda y, x: x[1:][np.diff(np.sign(gradient_twice(y, x))) < 0], "half of them"),
         (lambda y, x: np.repeat(x[bent(x, gradient_twice(y, x))], 2), "too many"),
+        (lambda y, x: x[bent(x, np.diff(y, 2))], "plain differences bend with the gaps"),
+        (lambda y, x: x[1:-1][bent(x, np.diff(y, 2))], "plain differences bend with the gaps"),
+        (lambda y, x: x[bent(x, np.gradient(np.gradient(y)))], "plain differences bend with the gaps"),
         (lambda y, x: y[bent(x, gradient_twice(y, x))], "the values of y there"),
         (lambda y, x: gradient_twice(y, x) > 0, "one entry for each sample"),
         (lambda y, x: (x[bent(x, gradient_twice(y, x))],), "Yours has shape (1, 3)"),
@@ -285,7 +307,9 @@ WRONG = {
         (lambda m, k, x, t: "m x'' + k x", "an expression of SymPy"),
     ],
     "symbolic.huber": [
-        (branching, "sympy.Piecewise keeps both branches"),
+        (branching, "Use sympy.Piecewise"),
+        (lambda x: sympy.Piecewise((x**2 / 2, -1 <= x <= 1), (abs(x) - 0.5, True)), "chained comparisons ask"),
+        (lambda x: sympy.Piecewise((x**2 / 2, x >= -1 and x <= 1), (abs(x) - 0.5, True)), "or sympy.And"),
         (lambda x: math.sqrt(x), "math and NumPy need numbers"),
         (pieces(lambda x: x**2 / 2, abs), "the function jumps at 1"),
         (pieces(lambda x: x**2 / 2, lambda x: x - 0.5), "take |x|"),
@@ -305,20 +329,36 @@ WRONG = {
         (lambda x: RIGHT["symbolic.huber"](x) + sympy.sin(1e9 * x) / 1e9, "the sign of x outside"),
     ],
     "symbolic.lie": [
-        (lambda h, field, state: sum(h.diff(x) for x in state), "the field is missing"),
-        (lambda h, field, state: chain(h, field, state)[0], "one term alone"),
-        (lambda h, field, state: chain(h, field, state)[-1], "one term alone"),
-        (chain, "a list, and the rate is one expression"),
-        (lambda h, field, state: sympy.Matrix([sum(chain(h, field, state))]), "a matrix of one entry"),
-        (lambda h, field, state: sympy.Matrix(chain(h, field, state)), "the rate is one expression"),
-        (lambda h, field, state: -sum(chain(h, field, state)), "the sign is reversed"),
-        (lambda h, field, state: sum(h * f.diff(x) for f, x in zip(field, state, strict=True)), "not the field"),
-        (lambda h, field, state: h * sum(field), "by each variable in turn"),
-        (lambda h, field, state: sum(field), "h is missing"),
-        (lambda h, field, state: sum(chain(h, field[::-1], state)), "the order is mixed up"),
-        (lambda h, field, state: h, "the chain rule"),
-        (lambda h, field, state: h * sympy.Symbol("t"), "it holds t from elsewhere"),
-        (lambda h, field, state: "x", "an expression of SymPy"),
+        (lambda h, field, state, order: sum(h.diff(x) for x in state), "the field is missing"),
+        (lambda h, field, state, order: chain(h, field, state)[0], "one term alone"),
+        (lambda h, field, state, order: chain(h, field, state)[-1], "one term alone"),
+        (lambda h, field, state, order: chain(h, field, state), "sum over i yourself"),
+        (lambda h, field, state, order: sympy.Matrix([lie(h, field, state)]), "a matrix of one entry"),
+        (lambda h, field, state, order: sympy.Matrix(chain(h, field, state)), "sum over i yourself"),
+        (lambda h, field, state, order: symbolic.gradient(h, state) * field, "sum over i yourself"),
+        (lambda h, field, state, order: symbolic.gradient(h, state) @ sympy.Array(field), "sum over i yourself"),
+        (lambda h, field, state, order: sympy.Matrix(state) * sympy.Matrix(field), "sum over i yourself"),
+        (lambda h, field, state, order: sympy.tensorproduct(symbolic.gradient(h, state), field), "sum over i"),
+        (lambda h, field, state, order: lie(h, field, state), "that is order 1, whatever the order"),
+        (lambda h, field, state, order: lie(h, field, state) if order < 2 else h, "that is h itself"),
+        (lambda h, field, state, order: h, "that is h itself"),
+        (lambda h, field, state, order: lie(h, field, state, order + 1), "one order too many"),
+        (lambda h, field, state, order: lie(h, field, state, min(order, 2)), "one order too few"),
+        (lambda h, field, state, order: lie(h, field, state, max(order, 1)), "order 0 is h itself"),
+        (lambda h, field, state, order: sum(chain(h, field, state, order)), "twice by the same variable"),
+        (lambda h, field, state, order: sum(chain(h, field, state, order, order)), "twice by the same variable"),
+        (held_field, "the field changes along the motion too"),
+        (lambda h, field, state, order: lie(h, field, state) ** order, "a power of order 1"),
+        (lambda h, field, state, order: order * lie(h, field, state), "a multiple of order 1"),
+        (lambda h, field, state, order: lie(h, field, state) + int(order == 2), "along the motion again"),
+        (lambda h, field, state, order: -lie(h, field, state), "the sign is reversed"),
+        (lambda h, field, state, order: sum(h * f.diff(x) for f, x in zip(field, state, strict=True)), "not the field"),
+        (lambda h, field, state, order: h * sum(field), "by each variable in turn"),
+        (lambda h, field, state, order: sum(field), "h is missing"),
+        (lambda h, field, state, order: lie(h, field[::-1], state), "the order is mixed up"),
+        (lambda h, field, state, order: 2 * h, "the chain rule"),
+        (lambda h, field, state, order: h * sympy.Symbol("t"), "it holds t from elsewhere"),
+        (lambda h, field, state, order: "x", "an expression of SymPy"),
     ],
     "symbolic.differentiator": [
         (differentiator(number=lambda d, e: 1), "a number does not change"),
@@ -367,6 +407,13 @@ WRONG = {
     ],
 }
 
+# Exercise that asks for a prediction to the numbers that no verdict may show.
+SECRET = {
+    "finite_differences.digits": (8, 3),
+    "sampled_data.noise": (0.0707, 2.449),
+    "symbolic.swell": (20, 513),
+}
+
 # Right answers in other forms than those of the chapters' solutions.
 RIGHT = {
     "finite_differences.digits": {"float64": 7.8, "float32": 4},
@@ -376,8 +423,8 @@ RIGHT = {
     "finite_differences.jacobian": lambda f, x: differences(f, x).tolist(),
     "finite_differences.richardson": lambda D, h: D(h / 2) + (D(h / 2) - D(h)) / 3,
     "sampled_data.noise": {"slope": 0.07, "second": 2.4},
-    "sampled_data.slip": lambda y, x: sampled_data.derivative(y, x, order=2).tolist(),
-    "sampled_data.uneven": lambda y0, y1, y2, a, b: ((y1 - y0) * b / a + (y2 - y1) * a / b) / (a + b),
+    "sampled_data.slip": lambda y, x: waves(y, np.ptp(x) * len(x) / (len(x) - 1)).tolist(),
+    "sampled_data.uneven": lambda y0, y1, y2, a, b: 2 * (y0 / a - y1 * (1 / a + 1 / b) + y2 / b) / (a + b),
     "sampled_data.spectral": sampled_data.spectral_derivative,
     "sampled_data.window": lambda sigma, h, M: round((112.5 * (sigma / M) ** 2 / h**6) ** (1 / 7)),
     "sampled_data.inflections": lambda y, x: x[bent(x, gradient_twice(y, x))].tolist(),
@@ -401,13 +448,22 @@ def verdict(capsys, id, attempt):
     ids=lambda value: str(value)[:40],
 )
 def test_wrong_answer_gets_its_hint(capsys, id, attempt, words):
-    """A typical mistake is rejected, with the input, both values and the hint that fits."""
+    """A typical mistake is rejected, with the input, both values (but no secret one) and the hint that fits."""
     line = verdict(capsys, id, attempt)
     assert line.startswith(f"{id}: not yet. For ")
     assert "yours" in line
-    assert "expected" in line
+    assert ("expected" in line) == (id not in SECRET)
     assert words in line.split("Hint: ")[1]
     assert line.count("\n") == 1
+
+
+@pytest.mark.parametrize("id, answers", SECRET.items(), ids=SECRET)
+def test_prediction_is_not_given_away(capsys, id, answers):
+    """A wrong prediction is told what is wrong with it, without the right number."""
+    for attempt, _ in WRONG[id]:
+        before, after = re.split("yours .* Hint: ", verdict(capsys, id, attempt))
+        shown = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", before + after)]
+        assert not any(math.isclose(number, answer, rel_tol=0.05) for number in shown for answer in answers)
 
 
 @pytest.mark.parametrize("id, attempt", RIGHT.items(), ids=RIGHT)

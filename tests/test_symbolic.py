@@ -219,6 +219,11 @@ def test_complex_arguments(backend):
     close(f(np.array(1 + 2j)), np.array([(1 + 2j) ** 2 * 1j, 1, (1 + 2j) * np.exp(1j * np.pi / 3)]))
 
 
+def test_overflow_is_infinite():
+    """A constant beyond the range of floats is infinite, and still a program."""
+    assert symbolic.compile(sympy.Min(X, sympy.sinh(10**25)) + 1, [X])(2.0) == 3.0
+
+
 def test_argument_is_not_handed_back():
     """The result is a new array: writing into it leaves the argument as it was."""
     x = np.ones(3)
@@ -629,6 +634,40 @@ def test_equilibria(field, state, expected):
     assert {tuple(e.point[s] for s in state): e.stable for e in found} == expected
 
 
+@given(st.lists(st.integers(-4, 4), min_size=2, max_size=6).filter(lambda c: c[0] != 0))
+def test_equilibria_of_any_polynomial(coefficients):
+    """Every real root of a polynomial is found, and no other; it is stable where the polynomial falls."""
+    p = sympy.Poly(coefficients, X)
+    found = symbolic.equilibria([p.as_expr()], [X])
+    intervals = p.sqf_part().count_roots()  # Sturm's theorem
+    places = [float(e.point[X]) for e in found]
+    assert len(set(places)) == len(places) == intervals
+    slopes = [float(p.diff().as_expr().subs(X, e.point[X]).evalf(30)) for e in found]
+    expected = [None if abs(s) < 1e-20 else s < 0 for s in slopes]
+    assert [e.stable for e in found] == expected
+
+
+U = Symbol("u", positive=True)
+S, C = symbols("s c")
+
+
+@pytest.mark.parametrize(
+    "field, state, expected",
+    [
+        ([0], [S], [(S,)]),
+        ([0, C], [S, C], [(S, 0)]),
+        ([U - U**3], [U], [(1,)]),
+        ([sqrt(S) - S], [S], [(0,), (1,)]),
+        ([S**3 / 2 - 3 * S - 3 - C, -C], [S, C], [(2 ** Rational(1, 3) + 2 ** Rational(2, 3), 0)]),
+    ],
+    ids=["zero field", "one zero component", "declared positive", "root", "one real of three"],
+)
+def test_which_points_are_equilibria(field, state, expected):
+    """Free variables stand for themselves; complex points, and those of a sign that is excluded, are left out."""
+    found = [tuple(e.point[s] for s in state) for e in symbolic.equilibria(field, state)]
+    assert [tuple(map(sympy.nsimplify, p)) for p in found] == [tuple(map(sympy.sympify, p)) for p in expected]
+
+
 @pytest.mark.parametrize("rho, stable", [(Rational(1, 2), None), (10, True), (30, False)])
 def test_lorenz_equilibria(rho, stable):
     """The two wings of the Lorenz system exist from rho = 1 on, and lose their stability near rho = 24.7."""
@@ -710,6 +749,7 @@ BAD_INPUT = {
     "field too short": (lambda: symbolic.lie_derivative(X, [X], [X, Y]), ValueError, "Got 1 for 2"),
     "explicit time": (lambda: symbolic.equilibria([Q - T], [Q]), ValueError, "state and on parameters only. Got t"),
     "hidden function": (lambda: symbolic.equilibria([Q - THETA], [Q]), ValueError, r"parameters only. Got theta\(t\)"),
+    "no radicals": (lambda: symbolic.equilibria([Y, X**5 - X - 1 - Y], [X, Y]), ValueError, "without a closed form"),
     "no closed form": (lambda: symbolic.equilibria([cos(X) - X], [X]), ValueError, "SymPy can solve.*nsolve"),
 }  # fmt: skip
 

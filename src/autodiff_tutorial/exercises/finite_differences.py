@@ -32,6 +32,7 @@ def _(attempt):
                 ),
             ),
             hint="the error at the best step is about the square root of the machine epsilon. How many digits is that?",
+            secret=True,
         )
 
 

@@ -28,6 +28,8 @@ class Case(NamedTuple):
         The hint for any other wrong answer.
     passes : bool, optional
         The verdict, where it is not whether `got` agrees with `expected`.
+    secret : bool, optional
+        Leave `expected` out of the verdict: a wrong prediction should not show the right one.
     """
 
     given: str
@@ -37,6 +39,7 @@ class Case(NamedTuple):
     slips: tuple = ()
     hint: str = "Work the case through by hand."
     passes: bool | None = None
+    secret: bool = False
 
 
 def exercise(id):
@@ -82,7 +85,8 @@ def _verdict(cases, attempt):
                 yours, expected = _shown(case.got), _shown(case.expected)
                 if yours == expected and case.passes is None:
                     expected += f" (off by {np.abs(np.subtract(case.got, case.expected)).max():.1g})"
-                return f"not yet. For {case.given}: yours {yours}, expected {expected}. Hint: {_fitting_hint(case)}"
+                values = f"yours {yours}" if case.secret else f"yours {yours}, expected {expected}"
+                return f"not yet. For {case.given}: {values}. Hint: {_fitting_hint(case)}"
     except _NotAttempted:
         return "not attempted yet."
     except Exception as error:

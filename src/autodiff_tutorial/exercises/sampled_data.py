@@ -3,13 +3,15 @@
 import numpy as np
 
 from autodiff_tutorial.exercises.judge import Case, exercise
+from autodiff_tutorial.sampled_data import spectral_derivative
 
 
 @exercise("sampled_data.noise")
 def _(attempt):
     sigma, h = 0.01, 0.1
     keys = isinstance(attempt, dict) and {"slope", "second"} <= attempt.keys()
-    yield Case("the answer", attempt, "a dictionary", passes=keys, hint='it should have the keys "slope" and "second".')
+    hint = 'it should be a dictionary with the keys "slope" and "second".'
+    yield Case("the answer", attempt, "a dictionary", passes=keys, hint=hint, secret=True)
     variance = "that is the variance. The standard deviation is its square root."
     error = sigma / (np.sqrt(2) * h)
     yield Case(
@@ -24,6 +26,7 @@ def _(attempt):
             (error**2, variance),
         ),
         hint="the variances of independent errors add, each times the square of the weight of its value.",
+        secret=True,
     )
     error = np.sqrt(6) * sigma / h**2
     yield Case(
@@ -40,37 +43,50 @@ def _(attempt):
             (error**2, variance),
         ),
         hint="the variances of independent errors add, each times the square of the weight of its value.",
+        secret=True,
     )
+
+
+_PERIODS = np.array([[1], [2], [4]])
+
+
+def _waves(random, x, length):
+    """Return three random waves of so many periods, and their slopes, each as a row."""
+    amplitude, phase = random.uniform(0.5, 1.5, size=(3, 1)), random.uniform(0.0, 6.0, size=(3, 1))
+    frequency = 2 * np.pi * _PERIODS / length
+    angle = frequency * x + phase
+    return amplitude * np.cos(angle), -frequency * amplitude * np.sin(angle)
 
 
 @exercise("sampled_data.slip")
 def _(attempt):
     random = np.random.default_rng(3)
-    s = np.linspace(0.0, 1.0, 41)
-    for kind, x in (("an uneven", 2 * s + 3 * s**2), ("an even", 4 * s)):
-        frequency, phase = random.uniform(0.8, 1.2), random.uniform(0.5, 1.5)
-        y = np.sin(frequency * x + phase)
-        truth, first = -(frequency**2) * y, frequency * np.cos(frequency * x + phase)
-        given = f"y = sin({frequency:.2f} x + {phase:.2f}) on {kind} grid of {x.size} points"
-        got = attempt(y.copy(), x.copy())
-        if np.shape(got) != x.shape:
-            yield Case(given, got, truth)
-        inner = slice(2, -2)
-        one_spacing = np.gradient(np.gradient(y, x[1] - x[0]), x[1] - x[0])
+    for n, start, gap in ((15, 0.7, 0.2), (20, 3.0, 0.45), (11, -9.0, 0.6)):
+        length, x = n * gap, start + gap * np.arange(n)
+        waves, slopes = _waves(random, x, length)
+        y, truth = 1 + waves.sum(axis=0), slopes.sum(axis=0)
+        got, twice = attempt(y.copy(), x.copy()), spectral_derivative(np.append(y, y[0]), length)[:-1]
+        end = "the end point is the first sample once more. Leave y as it is, and mend the length."
         yield Case(
-            f"{given}, without the two at each end",
-            np.asarray(got)[inner],
-            truth[inner],
-            rtol=0.05,
+            f"{n} samples of one period, from x = {start} to {x[-1]:.4g} with a gap of {gap}",
+            got,
+            truth,
+            rtol=1e-8,
             slips=(
-                (np.gradient(np.gradient(y), x)[inner], "the inner call does not know x, and takes each gap as 1."),
-                (np.gradient(np.gradient(y, x))[inner], "the outer call does not know x, and takes each gap as 1."),
-                (np.gradient(np.gradient(y))[inner], "neither call knows x: each takes every gap as 1."),
-                (one_spacing[inner], "one spacing for all gaps is right on an even grid only. Pass on x itself."),
-                (first[inner], "that is the first derivative."),
-                (-truth[inner], "the sign is reversed."),
+                (
+                    truth * n / (n - 1),
+                    "that is the slip itself. Which gap of the period does not lie between x[0] and x[-1]?",
+                ),
+                (truth * n / (n + 1), "one gap too many. How many samples are there, and which one follows the last?"),
+                (truth * length / x[-1], "x does not start at 0, and one gap is missing."),
+                (truth * length / (x[-1] + gap), "right only where x starts at 0."),
+                (truth * length / n, "right for a gap of 1. Here the gap is x[1] - x[0]."),
+                (truth * n, "that takes one gap as the period. How many gaps has it?"),
+                (twice, end),
+                (np.shape(got) == (n + 1,), end),
+                (-truth, "the sign is reversed."),
             ),
-            hint="each of the two calls has to know where the samples lie.",
+            hint="sd.spectral_derivative wants the whole period: it ends a gap after the last sample.",
         )
 
 
@@ -81,34 +97,30 @@ def _(attempt):
         a, b = np.round(random.uniform(0.8, 1.2, size=2) * (low, high), 2)
         c, d, e = np.round(random.uniform(0.5, 2.0, size=3) * random.choice([-1, 1], size=3), 1)
         y0, y1, y2 = c - d * a + e * a**2, c, c + d * b + e * b**2
-        left, right = (y1 - y0) / a, (y2 - y1) / b
-        one_side = "that is the slope of one side alone, so only straight lines come out right."
-        other_point = "the parabola is right, the place is not: give its slope at the middle point."
+        left, right, plain = (y1 - y0) / a, (y2 - y1) / b, y0 - 2 * y1 + y2
+        middles = "each slope belongs to the middle of its gap. How far apart are the two middles?"
         yield Case(
             f"f(t) = {c} {d:+} t {e:+} t^2 at -{a}, 0 and {b}",
             attempt(y0, y1, y2, a, b),
-            d,
+            2 * e,
             rtol=1e-9,
             slips=(
-                (
-                    (y2 - y0) / (a + b),
-                    "that is the line through the outer two, which gives the longer gap the larger weight. The nearer "
-                    "neighbor deserves it.",
+                *(
+                    (plain / square, "right for equal gaps only: the weights 1, -2, 1 belong to them.")
+                    for square in (a * b, ((a + b) / 2) ** 2, a**2, b**2, (a**2 + b**2) / 2)
                 ),
-                (
-                    (left + right) / 2,
-                    "the plain mean of both sides is right for equal gaps only. The nearer neighbor deserves the "
-                    "larger weight.",
+                (plain, "that takes both gaps as 1."),
+                (e, "half of it: " + middles),
+                ((right - left) / a, middles),
+                ((right - left) / b, middles),
+                (right - left, "that is how much the slope changes. Over which distance does it?"),
+                (-2 * e, "the sign is reversed: where a curve bends left, its slope rises."),
+                *(
+                    (slope, "that is a slope. The second derivative says how fast the slope changes.")
+                    for slope in (d, left, right, (left + right) / 2, (y2 - y0) / (a + b))
                 ),
-                (left, one_side),
-                (right, one_side),
-                ((y2 - y0) / 2, "that takes both gaps as 1."),
-                (d * (a + b), "the weights of the two one-sided slopes should add to one."),
-                (d - 2 * e * a, other_point),
-                (d + 2 * e * b, other_point),
-                (-d, "the sign is reversed: rising values have a positive slope."),
             ),
-            hint="ask for the right answers for f = 1, t and t^2, with the middle point at t = 0.",
+            hint="ask for the right answers for f = 1, t and t^2, with the middle point at t = 0: 0, 0 and 2.",
         )
 
 
@@ -116,17 +128,13 @@ def _(attempt):
 def _(attempt):
     random = np.random.default_rng(5)
     for n, length in ((15, 2.5), (21, 7.0)):
-        x, waves = np.arange(n) * length / n, np.array([[1], [2], [4]])
-        amplitude, phase = random.uniform(0.5, 1.5, size=(3, 1)), random.uniform(0.0, 6.0, size=(3, 1))
-        frequency = 2 * np.pi * waves / length
-        angle = frequency * x + phase
-        slopes = -frequency * amplitude * np.sin(angle)
-        y, truth = 1 + (amplitude * np.cos(angle)).sum(axis=0), slopes.sum(axis=0)
+        waves, slopes = _waves(random, np.arange(n) * length / n, length)
+        y, truth = 1 + waves.sum(axis=0), slopes.sum(axis=0)
         got = attempt(y.copy(), length)
         real = np.real(got) if np.shape(got) == (n,) and np.iscomplexobj(got) else None
         no_i = "the waves are not shifted, as a derivative shifts them. Is the i missing?"
         one_sided = "the upper half of the frequencies is negative. np.fft.fftfreq has them in the order of np.fft.fft."
-        half = (slopes * (1 - n / (2 * waves))).sum(axis=0)  # what frequencies 0 to n - 1 give
+        half = (slopes * (1 - n / (2 * _PERIODS))).sum(axis=0)  # what frequencies 0 to n - 1 give
         yield Case(
             f"three waves, n = {n}, length = {length}",
             got,
@@ -138,7 +146,7 @@ def _(attempt):
                 (real is not None and _close(real, 0 * truth), no_i),
                 (half, one_sided),
                 (0 * truth, no_i),
-                ((frequency * amplitude * np.cos(angle)).sum(axis=0), no_i),
+                ((2 * np.pi * _PERIODS / length * waves).sum(axis=0), no_i),
                 (truth / (2 * np.pi), "a factor 2 pi is missing: m periods in the length turn by 2 pi m."),
                 (truth * length, "right for a length of 1. Divide by the length."),
                 (truth * length / (2 * np.pi), "right for a length of 2 pi. What does another length change?"),
@@ -244,6 +252,11 @@ def _(attempt):
                     "half of them. The curve changes from left to right, and also back.",
                 ),
                 (
+                    _near(flat, _sign_changes(np.diff(y, 2), x[1:-1]), near)
+                    or _near(flat, _sign_changes(np.gradient(np.gradient(y)), x), near),
+                    "on an uneven grid plain differences bend with the gaps. Divide by them, or pass x to np.gradient.",
+                ),
+                (
                     places.size > 0 and _near(flat, values, 0.1 * np.ptp(y)),
                     "those are the values of y there. Give the values of x.",
                 ),
@@ -254,6 +267,11 @@ def _(attempt):
             ),
             hint="compute the second derivative, and look for neighbors where it has opposite signs.",
         )
+
+
+def _sign_changes(values, x):
+    left = values > 0
+    return x[np.flatnonzero(left[1:] != left[:-1])]
 
 
 def _near(found, places, distance):

@@ -36,8 +36,8 @@ def one_expression(given, got, known):
 def _(attempt):
     n = 10
     keys = isinstance(attempt, dict) and {"operations", "terms"} <= attempt.keys()
-    hint = 'it should have the keys "operations" and "terms".'
-    yield Case("the answer", attempt, "a dictionary", passes=keys, hint=hint)
+    hint = 'it should be a dictionary with the keys "operations" and "terms".'
+    yield Case("the answer", attempt, "a dictionary", passes=keys, hint=hint, secret=True)
     yield Case(
         f"the operations of the program, n = {n}",
         attempt["operations"],
@@ -50,6 +50,7 @@ def _(attempt):
             (2 * (2**n - 1), "the program keeps x in each pass, so nothing is computed twice."),
         ),
         hint="count the operations of one pass. How many passes are there?",
+        secret=True,
     )
     terms = 2 ** (n - 1) + 1
     yield Case(
@@ -65,6 +66,7 @@ def _(attempt):
             (2 * n, "each pass doubles the degree; it does not add two to it."),
         ),
         hint="write the polynomial out for n = 1, 2 and 3. What is its degree, and which powers occur?",
+        secret=True,
     )
 
 
@@ -85,7 +87,8 @@ def _(attempt):
             slips=(
                 (
                     "truth value" in str(reason),
-                    "Python's if cannot branch on a symbol. sympy.Piecewise keeps both branches.",
+                    "Python's 'if', 'and' and chained comparisons ask for a truth value, which a symbol has not. Use "
+                    "sympy.Piecewise, and abs(x) <= 1 or sympy.And for the condition.",
                 ),
             ),
             hint="use operators and the functions of sympy: those of math and NumPy need numbers.",

@@ -72,29 +72,34 @@ def _(attempt):
     x, y, u, v, w = sympy.symbols("x y u v w")
     s = sympy.Symbol("s")
     random = np.random.default_rng(9)
-    for h, field, state in (
-        (x**2 * y, [y, x * y + 1], [x, y]),
-        (u * sympy.sin(v) + w**3, [v * w, u**2 - w, sympy.cos(u)], [u, v, w]),
-        (y**2 + x**2, [y, -x], [x, y]),
+    for h, field, state, order in (
+        (x**2 * y, [y, x * y + 1], [x, y], 1),
+        (u**2 * v + w, [w, u, sympy.cos(v)], [u, v, w], 2),
+        (x**3 + y, [x * y, y**2 + x], [x, y], 0),
+        (x**2 * y, [y, x * y + 1], [x, y], 3),
+        (y**2 + x**2, [y, -x], [x, y], 1),
     ):
-        got = attempt(h, list(field), list(state))
-        given = f"h = {h}, field = {field}, state = {state}"
-        n, point = len(state), dict(zip(state, random.uniform(0.5, 1.5, size=len(state)), strict=True))
-        slopes = [h.diff(a) for a in state]
-        parts = [a * b for a, b in zip(slopes, field, strict=True)]
-        truth = (
-            h.subs([(a, a + s * b) for a, b in zip(state, field, strict=True)], simultaneous=True).diff(s).subs(s, 0)
-        )
+        given = f"h = {h}, field = {field}, state = {state}, order = {order}"
+        alone = "sum over i yourself: one product for each variable, and one expression in all."
+        try:
+            got = attempt(h, list(field), list(state), order)
+        except (TypeError, ValueError, AttributeError) as error:
+            if not any(words in str(error) for words in ("scalar expected", "NDimArray", "Matrix")):
+                raise
+            yield Case(given, str(error), "one expression", passes=False, hint=alone)
+        point = dict(zip(state, random.uniform(0.5, 1.5, size=len(state)), strict=True))
+        moved = h.subs([(a, a + s * b) for a, b in zip(state, field, strict=True)], simultaneous=True)
+        orders = [h]
+        for _ in range(order + 1):
+            orders.append(_along(orders[-1], field, state))
+        truth, first = orders[order], orders[1]
         yield Case(
             given,
             got,
             truth,
             passes=not isinstance(got, SEVERAL),
-            slips=(
-                (np.shape(got) == (n,), "a list, and the rate is one expression: a sum."),
-                (np.shape(got) == (1, 1), "a matrix of one entry. Give the entry itself."),
-            ),
-            hint="the rate is one expression.",
+            slips=((np.shape(got) == (1, 1), "a matrix of one entry. Give the entry itself."),),
+            hint=alone,
         )
         yield one_expression(given, got, set(state))
 
@@ -102,31 +107,49 @@ def _(attempt):
             difference = complex((sympy.sympify(got) - other).subs(point))
             return abs(difference) < 1e-9
 
-        yield Case(
-            given,
-            got,
-            truth,
-            passes=same(truth),
-            slips=(
-                (same(sum(slopes)), "the field is missing: each variable changes at its own rate."),
-                (same(sum(field)), "h is missing: its derivatives weigh the components of the field."),
-                (
-                    any(same(part) for part in parts),
-                    "that is one term alone. Every variable that changes adds its own.",
-                ),
-                (same(-truth), "the sign is reversed."),
-                (
-                    same(sum(h * f.diff(a) for f, a in zip(field, state, strict=True))),
-                    "h is to be differentiated, not the field.",
-                ),
-                (same(sum(h * f for f in field)), "h is to be differentiated, by each variable in turn."),
-                (
-                    same(sum(a * b for a, b in zip(slopes, field[::-1], strict=True))),
-                    "the order is mixed up: component i of the field belongs to variable i.",
-                ),
+        slopes = [h.diff(a) for a in state]
+        repeated = [h.diff(a, order) for a in state]
+        again = "what order 1 gives is to be differentiated along the motion again."
+        slips = (
+            (order == 0, "order 0 is h itself."),
+            (same(h), "that is h itself, which is order 0."),
+            (order > 1 and same(first), "that is order 1, whatever the order. " + again.capitalize()),
+            (same(orders[order - 1]), "that is one order too few."),
+            (same(orders[order + 1]), "that is one order too many."),
+            (
+                order > 1
+                and any(same(sum(a * b**k for a, b in zip(repeated, field, strict=True))) for k in (0, 1, order)),
+                "differentiating h twice by the same variable is not order 2: " + again,
             ),
-            hint="the chain rule: how fast does h change with each variable, and how fast does that one change?",
+            (
+                order > 1 and same(moved.diff(s, order).subs(s, 0)),
+                "the field changes along the motion too: differentiate all that order 1 gives, the field as well.",
+            ),
+            (order > 1 and same(first**order), "that is a power of order 1. " + again.capitalize()),
+            (order > 1 and same(order * first), "that is a multiple of order 1. " + again.capitalize()),
+            (same(sum(slopes)), "the field is missing: each variable changes at its own rate."),
+            (same(sum(field)), "h is missing: its derivatives weigh the components of the field."),
+            (
+                any(same(a * b) for a, b in zip(slopes, field, strict=True)),
+                "that is one term alone. Every variable that changes adds its own.",
+            ),
+            (same(-truth), "the sign is reversed."),
+            (
+                same(sum(h * f.diff(a) for f, a in zip(field, state, strict=True))),
+                "h is to be differentiated, not the field.",
+            ),
+            (same(sum(h * f for f in field)), "h is to be differentiated, by each variable in turn."),
+            (
+                same(_along(h, field[::-1], state)),
+                "the order is mixed up: component i of the field belongs to variable i.",
+            ),
         )
+        hint = "the chain rule: how fast does h change with each variable, and how fast does that one change?"
+        yield Case(given, got, truth, passes=same(truth), slips=slips, hint=again if order > 1 else hint)
+
+
+def _along(h, field, state):
+    return sum(h.diff(a) * f for a, f in zip(state, field, strict=True))
 
 
 @exercise("symbolic.spring_pendulum")

@@ -68,7 +68,8 @@ def compile(
     The cost of a call is ``operation_count(expr, cse)`` array operations. Constants are rounded once, to float64,
     when the program is written. Both branches of a `Piecewise` are computed, then one is selected; a derivative
     that JAX or PyTorch takes *through* such a program is nan where the branch that is not selected has an infinite
-    slope. Differentiate the expression first in that case.
+    slope. Differentiate the expression first in that case. `loggamma` is :math:`\ln |\Gamma|`, as in SciPy and JAX;
+    SymPy's own differs by an imaginary part where the argument is negative.
 
     Examples
     --------

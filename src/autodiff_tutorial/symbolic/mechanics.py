@@ -78,7 +78,7 @@ def first_order_system(
     parameters : sequence of sympy.Symbol
         All other symbols in `L`, in the order in which the function will take their values.
     solve : {"numeric", "symbolic"}
-        Whether :math:`M q'' = b` is solved at each call, in about :math:`n^3 / 3` operations, or once, as a formula;
+        Whether :math:`M q'' = b` is solved at each call, in about :math:`2 n^3 / 3` operations, or once, as a formula;
         the formula swells quickly with n.
 
     Returns

@@ -1,10 +1,16 @@
 """What a vector field does: derivatives along it, the points where it vanishes, and whether they are stable."""
 
+import math
 import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import sympy
+from sympy.core.assumptions import check_assumptions
+from sympy.matrices.exceptions import MatrixError
+from sympy.polys.polyerrors import UnsolvableFactorError
+from sympy.solvers.polysys import solve_poly_system
 
 from autodiff_tutorial.symbolic.expressions import listed, scalar, unbound, variables, vector
 
@@ -17,7 +23,8 @@ class Equilibrium(NamedTuple):
     point : dict
         State variable to value; a variable that stands for itself is free.
     eigenvalues : tuple of sympy.Expr
-        Of the Jacobian of the field there, with their multiplicities; empty where SymPy finds no closed form.
+        Of the Jacobian of the field there, with their multiplicities: exact where its entries are rational or hold
+        symbols, else in double precision; empty where SymPy finds no closed form, or the Jacobian is not finite.
     stable : bool or None
         True if all eigenvalues have negative real parts, False if one has a positive real part; None if the
         linearization does not decide it, or if it depends on symbols of unknown sign.
@@ -107,7 +114,7 @@ def equilibria(field: Sequence, state: Sequence) -> list[Equilibrium]:
         If `field` or `state` holds something else than it should.
     ValueError
         If field and state differ in length, if the field depends on functions or on a time that is not part of the
-        state, or if SymPy cannot solve the equations.
+        state, or if SymPy cannot solve the equations, or would leave out solutions for lack of a closed form.
 
     Examples
     --------
@@ -124,21 +131,21 @@ def equilibria(field: Sequence, state: Sequence) -> list[Equilibrium]:
         raise ValueError(
             f"`symbolic.equilibria(field=...)` should depend on the state and on parameters only. Got {listed(moving)}."
         )
-    names = [sympy.Dummy(str(s), real=True) for s in state]
+    known = [{**s.assumptions0, "real": True} if s.is_Symbol else {"real": True} for s in state]
+    names = [sympy.Dummy(str(s), **assumptions) for s, assumptions in zip(state, known, strict=True)]
     naming, back = dict(zip(state, names, strict=True)), dict(zip(names, state, strict=True))
     field = [f.xreplace(naming) for f in field]
     try:
-        points = sympy.solve(field, names, dict=True)
-    except NotImplementedError as error:
+        points = _solutions(field, names)
+    except (NotImplementedError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
         raise ValueError(
-            f"`symbolic.equilibria(field=...)` should be equations that SymPy can solve. It says: {error}. Search from "
-            "a starting point with sympy.nsolve."
+            f"`symbolic.equilibria(field=...)` should be equations that SymPy can solve. It says: {reason}. Search "
+            "from a starting point with sympy.nsolve."
         ) from None
     J = sympy.Matrix(field).jacobian(names)
     found = []
     for point in points:
-        if any(value.is_real is False for value in point.values()):
-            continue
         matrix = J.subs(point)
         eigenvalues = _eigenvalues(matrix)
         values = {back[n]: point.get(n, n).xreplace(back) for n in names}
@@ -147,26 +154,77 @@ def equilibria(field: Sequence, state: Sequence) -> list[Equilibrium]:
     return found
 
 
-def _eigenvalues(matrix):
+def _solutions(field, names):
+    """Return the real points where all components vanish; what a point lacks is free."""
+    equations = [f for f in field if sympy.expand(f) != 0]
+    if not equations:
+        return [{}]
+    polynomial = all(f.is_polynomial(*names) and not f.has(sympy.Float) for f in equations)
+    numeric = polynomial and set().union(*(f.free_symbols for f in equations)) <= set(names)
+    if numeric and len(names) == 1:
+        roots = sorted(set(sympy.real_roots(sympy.Poly(equations[0], *names))))
+        return [{names[0]: r} for r in roots if check_assumptions(r, names[0]) is not False]
+    if numeric:
+        _refuse_unsolvable(equations, names)
+    system = equations if len(names) > 1 else equations[0]
+    points = sympy.solve(system, names, dict=True)
+    return [point for point in points if all(map(_may_be_real, point.values()))]
+
+
+def _refuse_unsolvable(equations, names):
+    """Raise where SymPy would leave out solutions without a word: roots that no radicals express."""
     try:
-        return tuple(matrix.eigenvals(multiple=True))
-    except sympy.matrices.exceptions.MatrixError:
-        return ()
+        solve_poly_system(equations, *names, strict=True)
+    except UnsolvableFactorError:
+        raise NotImplementedError("some solutions are roots of polynomials without a closed form") from None
+    except NotImplementedError:
+        pass  # infinitely many solutions, which `solve` describes
+
+
+def _may_be_real(value):
+    if value.free_symbols:
+        return value.is_real is not False
+    real, imaginary = value.evalf(30).as_real_imag()
+    return abs(imaginary) <= 1e-15 * max(1, abs(real))
+
+
+def _eigenvalues(matrix):
+    """Return the eigenvalues: exact where entries are rational or symbolic, else in double precision."""
+    if matrix.rows == 1 and matrix[0].is_finite is not False:
+        return (matrix[0],)
+    if matrix.free_symbols or all(e.is_Rational for e in matrix):
+        try:
+            return tuple(matrix.eigenvals(multiple=True))
+        except MatrixError:
+            return ()
+    values = np.array(matrix.evalf(17).tolist(), dtype=complex)
+    return tuple(map(sympy.sympify, np.linalg.eigvals(values))) if np.isfinite(values).all() else ()
 
 
 def _stable(matrix, eigenvalues):
     """Decide by the signs of the real parts, or, where they are not known, by Hurwitz's determinants."""
-    signs = [sympy.re(e) for e in eigenvalues]
-    if any(s.is_positive for s in signs):
+    signs = [_sign_of_real_part(e) for e in eigenvalues]
+    if 1 in signs:
         return False
-    if signs and all(s.is_negative for s in signs):
+    if signs and set(signs) == {-1}:
         return True
+    if not matrix.free_symbols:
+        return None
     a, n = matrix.charpoly().all_coeffs(), matrix.rows
     H = sympy.Matrix(n, n, lambda i, j: a[2 * j - i + 1] if 0 <= 2 * j - i + 1 <= n else 0)
     tests = [sympy.factor(c) for c in [*a[1:], *(H[:k, :k].det() for k in range(1, n + 1))]]
     if any(c.is_negative for c in tests):
         return False
     return True if all(c.is_positive for c in tests) else None
+
+
+def _sign_of_real_part(e):
+    """Return 1, -1, or None where the real part is zero, to twelve digits, or of unknown sign."""
+    if e.is_number:
+        e = complex(e)
+        return None if abs(e.real) <= 1e-12 * abs(e) else math.copysign(1, e.real)
+    real = sympy.re(e)
+    return 1 if real.is_positive else -1 if real.is_negative else None
 
 
 def _vector_field(call, field, state):

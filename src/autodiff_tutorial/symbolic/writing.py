@@ -1,5 +1,6 @@
 """Expressions written as Python; knows which functions a backend has by its namespace, and nothing else of it."""
 
+import math
 from typing import NamedTuple
 
 import sympy
@@ -97,7 +98,9 @@ class Words(NamedTuple):
         if e.is_Rational:
             return f"{e.p}/{e.q}", _PRODUCT if e > 0 else _SUM
         if e.is_Float:
-            return repr(float(e)), _ATOM if e >= 0 else _SUM
+            value = float(e)
+            text = repr(value) if math.isfinite(value) else f'float("{value}")'
+            return text, _ATOM if value >= 0 else _SUM
         if e.is_Add:
             return self._sum(e), _SUM
         if e.is_Mul:
@@ -143,7 +146,7 @@ class Words(NamedTuple):
             above += [str(coefficient.p)] if coefficient.p != 1 else []
             below += [str(coefficient.q)] if coefficient.q != 1 else []
         else:
-            above.append(repr(float(coefficient)))
+            above.append(self._at_least(_ATOM, coefficient))
         for factor in factors:
             base, exponent = factor.as_base_exp()
             if exponent.is_Rational and exponent < 0:
