@@ -1,6 +1,5 @@
 """Derivatives of what goes through the samples: polynomials on any grid, waves on a periodic one."""
 
-import functools
 import itertools
 import math
 
@@ -16,6 +15,7 @@ from autodiff_tutorial.sampled_data.samples import (
     fixed,
     in_pieces,
     namespace,
+    rescaled,
 )
 
 
@@ -26,16 +26,16 @@ def derivative(
 
     At :math:`x_i` the result is :math:`p^{(q)}(x_i)`, where :math:`p` has degree below :math:`k = q + p` and goes
     through the k consecutive samples around :math:`x_i`; near the ends, through the first or the last k. It is exact
-    for polynomials of degree below k; else it errs by about
+    for polynomials of degree below k; else the result minus the truth is about
 
-    .. math:: \frac{q!}{k!} f^{(k)}(x_i) \; [t^q] \prod_j (t + x_i - x_j) = O(h^p),
+    .. math:: -\frac{q!}{k!} f^{(k)}(x_i) \; [t^q] \prod_j (t + x_i - x_j) = O(h^p),
 
     with :math:`[t^q]` the coefficient of :math:`t^q` and :math:`h` the largest gap in the window. For order 1 and
     accuracy 2 this is ``np.gradient(y, x, edge_order=2)``.
 
-    For odd k the window is centered. For even k it reaches one sample further on the side where that sample is
-    nearer (where neither is, the result is the mean of both), so that a reversed grid gives the reversed result; on a
-    uniform grid that sample has no weight if the order is even.
+    For odd k the window is centered. For even k two windows nearly are, one of which reaches a sample further to the
+    left, the other to the right; the result, and its error, is the mean of both. So a reversed grid gives the reversed
+    result; on a uniform grid the two outermost samples have no weight if the order is even.
 
     Parameters
     ----------
@@ -61,15 +61,16 @@ def derivative(
     TypeError
         If `y` or `x` holds no numbers, `x` is complex, or an option is no integer.
     ValueError
-        If `x` is not sorted, has repeats or another length than `y`, there are fewer than k samples, a sample is NaN
-        or infinite, or an option is out of range.
+        If `x` is not sorted, has repeats (if only in the precision of the result) or another length than `y`, there
+        are fewer than k samples, a sample is NaN, infinite or masked, or an option is out of range.
 
     Notes
     -----
-    Newton's formula, with divided differences that all windows share: about `k * (order + 6)` operations a sample,
-    in passes over whole arrays, and no weights to be kept. Its nodes are taken outward from :math:`x_i`, which keeps
-    roundoff to a few units of :math:`u \sum_j |w_j y_j|`, with :math:`w_j` the weights :cite:p:`fornberg1988` and u
-    the unit roundoff, or of what relative changes of the gaps by u would change.
+    Newton's formula, with divided differences that all windows share: at most `k * (order + 6)` operations a
+    sample, in passes over whole arrays, and no weights to be kept. Its nodes are taken outward from :math:`x_i`, which
+    keeps roundoff to about ten units of :math:`u \sum_j |w_j y_j|` where neighboring gaps are of like size (some
+    dozens where they differ by orders of magnitude), with :math:`w_j` the weights :cite:p:`fornberg1988` and u the
+    unit roundoff, or of what relative changes of the gaps by u would change.
 
     Examples
     --------
@@ -84,7 +85,13 @@ def derivative(
     accuracy = checked_index("derivative", "accuracy", accuracy, least=1)
     k = order + accuracy
     y, x, axis, xp = checked_samples("derivative", y, x, axis, k, f"order={order} and accuracy={accuracy}")
-    result = in_pieces(functools.partial(_newton, order=order, k=k), y, x, k, work=k * math.prod(y.shape[:-1]))
+
+    def formula(start, stop):
+        first = max(0, start - k)
+        near = slice(first, stop + k)
+        return _newton(y[..., near], x[near], order, k)[..., start - first : stop - first]
+
+    result = in_pieces(formula, y, work=k * math.prod(y.shape[:-1]), least=4 * k)
     return xp.moveaxis(result, -1, axis)
 
 
@@ -95,7 +102,7 @@ def derivative(
 #     D_0 = y,   D_m[s] = (D_{m-1}[s+1] - D_{m-1}[s]) / (x[s+m] - x[s]),                                        (2)
 #
 # and p^(q)(x_i) / q! is the coefficient of t^q. All points share the differences D_m. Inner points have k // 2 others
-# on either side, and z runs right, left, right, ...; for even k it ends with the nearer of the two that are next.
+# on either side, and z runs right, left, right, ...; for even k the last D_m is the mean over the two that are next.
 # At outer points, where the left side is used up, z goes on along the right; the right end is mirrored.
 def _newton(y, x, order, k):
     """Return the derivative at every point."""
@@ -103,25 +110,22 @@ def _newton(y, x, order, k):
     # Gaps of size one, by the mean of the extremes' exponents, keep differences from under- and overflowing.
     gaps = fixed(x[1:] - x[:-1])
     size = power_of_two(abs(gaps.min()) ** 0.5 * abs(gaps.max()) ** 0.5, of_x)
-    x, factor = x / size, math.factorial(order) / size**order
+    x = x / size
 
     leftmost = [slice(reach - m // 2, n - reach - m // 2) for m in range(k)]
     z = [slice(s.start + m % 2 * m, s.stop + m % 2 * m) for m, s in enumerate(leftmost)]
     D = _differences(y, x, k)
     if k % 2 == 0:
-        to_right, to_left = abs(x[k:] - x[reach : n - reach]), abs(x[reach : n - reach] - x[: n - k])
-        right, left = D[-1][..., 1:], D[-1][..., :-1]
-        nearer = xp.where(to_right < to_left, right, xp.where(to_left < to_right, left, (left + right) / 2))
-        D, leftmost = [*D[:-1], nearer], [*leftmost[:-1], slice(None)]
-    inner = _coefficient(D, x, leftmost, z, order, factor)
+        D[-1], leftmost[-1] = (D[-1][..., 1:] + D[-1][..., :-1]) / 2, slice(None)
+    inner = _coefficient(D, x, leftmost, z, order)
 
     leftmost = [np.maximum(np.arange(reach) - m // 2, 0) for m in range(k)]
     pairs = enumerate(itertools.pairwise(leftmost), start=1)
     z = [leftmost[0], *(np.where(new < old, new, new + m) for m, (old, new) in pairs)]
     y = xp.stack([y[..., :k], y[..., ::-1][..., :k]], axis=-2)
     x = of_x.stack([x[:k], x[::-1][:k]])
-    outer = _coefficient(_differences(y, x, k), x, leftmost, z, order, factor)
-    return xp.concatenate([outer[..., 0, :], inner, outer[..., 1, ::-1]], axis=-1)
+    outer = _coefficient(_differences(y, x, k), x, leftmost, z, order)
+    return rescaled(xp.concatenate([outer[..., 0, :], inner, outer[..., 1, ::-1]], axis=-1), size, order)
 
 
 def _differences(y, x, k):
@@ -133,16 +137,16 @@ def _differences(y, x, k):
     return D
 
 
-def _coefficient(D, x, leftmost, z, order, factor):
-    """Return the coefficient of t^order in (1), times a factor."""
-    terms, c = [], [factor]  # c: coefficients of the product in (1), up to the one that is wanted
+def _coefficient(D, x, leftmost, z, order):
+    """Return the coefficient of t^order in (1)."""
+    result, c = D[order][..., leftmost[order]], [1.0]  # c: coefficients of the product in (1), up to the one wanted
     for m in range(1, len(D)):
-        if m >= order:
-            terms.append(D[m][..., leftmost[m]] * c[order - 1])
+        if m > order:
+            result = result + D[m][..., leftmost[m]] * c[order - 1]
         if m < len(D) - 1:
             e = x[..., z[0]] - x[..., z[m]]
             c = [c[0] * e, *(low + high * e for low, high in itertools.pairwise(c)), c[-1]][:order]
-    return sum(terms[1:], terms[0])
+    return result
 
 
 def spectral_derivative(y: ArrayLike, length: ArrayLike, order: int = 1, *, axis: int = -1) -> jax.Array | np.ndarray:
@@ -178,8 +182,8 @@ def spectral_derivative(y: ArrayLike, length: ArrayLike, order: int = 1, *, axis
     TypeError
         If `y` or `length` holds no numbers, or an option is no integer.
     ValueError
-        If `y` is empty, a sample is NaN or infinite, the length is not positive and finite, or an option is out of
-        range.
+        If `y` is empty, a sample is NaN, infinite or masked, the length is not positive and finite, or an option is
+        out of range.
 
     Notes
     -----
@@ -200,6 +204,8 @@ def spectral_derivative(y: ArrayLike, length: ArrayLike, order: int = 1, *, axis
     m = (np.fft.rfftfreq if real else np.fft.fftfreq)(n, 1 / n)
     if order % 2 and n % 2 == 0:
         m[n // 2] = 0
-    factor = (1, 1j, -1, -1j)[order % 4] * (xp.asarray(2 * np.pi * m, dtype=length.dtype) / length) ** order
-    result = xp.fft.irfft(factor * xp.fft.rfft(y), n) if real else xp.fft.ifft(factor * xp.fft.fft(y))
-    return xp.moveaxis(result, -1, axis)
+    rate = 1j * (xp.asarray(2 * np.pi * m, dtype=length.dtype) / length)
+    waves = xp.fft.rfft(y) if real else xp.fft.fft(y)
+    for _ in range(order):  # and not by a power, which may over- or underflow on its own
+        waves = waves * rate
+    return xp.moveaxis(xp.fft.irfft(waves, n) if real else xp.fft.ifft(waves), -1, axis)

@@ -1,13 +1,18 @@
 """Inflection points of sampled curves: where the second derivative changes sign by more than roundoff."""
 
-import functools
-
 import jax
 import numpy as np
 from jax.typing import ArrayLike
 
 from autodiff_tutorial.sampled_data.derivatives import derivative
-from autodiff_tutorial.sampled_data.samples import checked_numbers, checked_samples, checked_smoothing, in_pieces
+from autodiff_tutorial.sampled_data.samples import (
+    checked_index,
+    checked_numbers,
+    checked_samples,
+    checked_smoothing,
+    in_pieces,
+    rescaled,
+)
 from autodiff_tutorial.sampled_data.smoothing import smoothing_weights
 
 # Roundoff is taken to be at most this many machine epsilons; straight lines on wild grids show up to half of it.
@@ -38,8 +43,8 @@ def inflection_points(y: ArrayLike, x: ArrayLike, *, window: int | None = None, 
     Returns
     -------
     numpy.ndarray, shape (m,)
-        The places, in the order of the grid; none for a straight line. This is a function of the host: how many there
-        are depends on the values.
+        The places, in the order of the grid; none for a straight line, unless windows of high degree bend it by more
+        than is taken as roundoff. This is a function of the host: how many there are depends on the values.
 
     Raises
     ------
@@ -51,8 +56,9 @@ def inflection_points(y: ArrayLike, x: ArrayLike, *, window: int | None = None, 
     Notes
     -----
     With the weights :math:`w_j` of the second derivative, sixteen machine epsilons times
-    :math:`\sum_j |w_j| (|y_j| + |x_j y'_j|)` are taken as roundoff, which comes from rounding y and x. The weights on
-    four samples are found as the derivative of five combs, of which each window meets one tooth.
+    :math:`\sum_j |w_j| (|y_j| + |x_j y'_j|)` are taken as roundoff, which comes from rounding y and x; the epsilon is
+    that of the coarser one. Without a window the weights are found as the derivative of five combs, each with one
+    tooth in reach.
 
     Examples
     --------
@@ -74,27 +80,33 @@ def inflection_points(y: ArrayLike, x: ArrayLike, *, window: int | None = None, 
     if y.ndim != 1:
         raise ValueError(f"`sampled_data.{call}(y=...)` should have shape (n,). Got {y.shape}. Take one curve a call.")
     why = "a second derivative"
-    if window is not None:
+    if window is None:
+        checked_index(call, "degree", degree, least=2)
+    else:
         window, degree, _ = checked_smoothing(call, window, degree, 2)
         least, why = max(4, window), f"window={window}"
-    y, x, *_ = checked_samples(call, y, np.asarray(checked_numbers(call, "x", x, "iuf")), -1, least, why)
-    uncertain = abs(y) + abs(x * derivative(y, x))
+    x = np.asarray(checked_numbers(call, "x", x, "iuf"))
+    eps = max((np.finfo(a.dtype).eps for a in (y, x) if a.dtype.kind == "f"), default=np.finfo(float).eps)
+    y, grid, *_ = checked_samples(call, y, x, -1, least, why)
+    x = x.astype(np.result_type(x, y))  # the places themselves, where `grid` may count from elsewhere
+    uncertain = abs(y) + abs(x * derivative(y, grid))
     if window is None:
-        bend = derivative(y, x, order=2)
+        bend = derivative(y, grid, order=2)
+        # Five combs suffice, since the mean of two windows of four spans five samples.
         comb = np.arange(x.size) % 5 == np.arange(5)[:, None]
-        roundoff = abs(derivative(comb * uncertain, x, order=2)).sum(axis=0)
+        roundoff = abs(derivative(comb * uncertain, grid, order=2)).sum(axis=0)
     else:
-        formula = functools.partial(_bend_and_roundoff, window=window, degree=degree)
-        bend, roundoff = in_pieces(formula, np.stack([y, uncertain]), x, window, work=window * (degree + 1))
-    sign = np.where(abs(bend) > ROUNDOFF * np.finfo(y.dtype).eps * roundoff, np.sign(bend), 0)
+
+        def formula(start, stop):
+            index, w, size = smoothing_weights(grid, np.arange(start, stop), window, degree, 2)
+            both = np.stack([(w * y[index]).sum(axis=-1), (abs(w) * uncertain[index]).sum(axis=-1)])
+            return rescaled(both, size, 2)
+
+        bend, roundoff = in_pieces(formula, np.stack([y, uncertain]), work=window * (degree + 1))
+    sign = np.where(abs(bend) > ROUNDOFF * eps * roundoff, np.sign(bend), 0)
     bent = np.flatnonzero(sign)
     turns = np.flatnonzero(np.diff(sign[bent]))
     before, after = bent[turns], bent[turns + 1]
-    crossing = x[before] - bend[before] * (x[after] - x[before]) / (bend[after] - bend[before])
+    crossing = x[before] - bend[before] * (grid[after] - grid[before]) / (bend[after] - bend[before])
     middle = (x[before + 1] + x[after - 1]) / 2
     return np.where(after == before + 1, crossing, middle)
-
-
-def _bend_and_roundoff(y, x, window, degree):
-    index, w = smoothing_weights(x, window, degree, order=2)
-    return np.stack([(w * y[0][index]).sum(axis=-1), (abs(w) * y[1][index]).sum(axis=-1)])

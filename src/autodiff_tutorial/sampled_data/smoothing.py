@@ -7,7 +7,14 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from autodiff_tutorial.finite_differences.stencils import power_of_two
-from autodiff_tutorial.sampled_data.samples import checked_samples, checked_smoothing, fixed, in_pieces, namespace
+from autodiff_tutorial.sampled_data.samples import (
+    checked_samples,
+    checked_smoothing,
+    fixed,
+    in_pieces,
+    namespace,
+    rescaled,
+)
 
 
 def smooth_derivative(
@@ -51,7 +58,11 @@ def smooth_derivative(
     Notes
     -----
     The filter of :cite:t:`savitzky1964`, by orthogonal polynomials as :cite:t:`forsythe1957`, orthogonalized twice:
-    about `4 * degree**2 * window` operations a sample. Under `jax.jit` about `n * window * degree` numbers are held.
+    about `4 * degree**2 * window` operations a sample. NumPy works in pieces that fit the cache; JAX holds about
+    `n * window` numbers for each degree and for each line of samples.
+
+    On windows whose gaps differ by many orders of magnitude, digits are lost where the gaps are small: the polynomials
+    are scaled to the width of the window.
 
     Examples
     --------
@@ -67,32 +78,33 @@ def smooth_derivative(
     window, degree, order = checked_smoothing(call, window, degree, order)
     y, x, axis, xp = checked_samples(call, y, x, axis, window, f"window={window}")
 
-    def formula(y, x):
-        index, w = smoothing_weights(x, window, degree, order)
-        return xp.einsum("...nw,nw->...n", y[..., index], w)
+    def formula(start, stop):
+        index, w, size = smoothing_weights(x, np.arange(start, stop), window, degree, order)
+        return rescaled(xp.einsum("...nw,nw->...n", y[..., index], w), size, order)
 
     work = window * max(degree + 1, math.prod(y.shape[:-1]))
-    return xp.moveaxis(in_pieces(formula, y, x, window, work), -1, axis)
+    return xp.moveaxis(in_pieces(formula, y, work), -1, axis)
 
 
-def smoothing_weights(x, window, degree, order):
-    """Return, for each point, the indices of its window and the weights of the samples there, both (n, window).
+def smoothing_weights(x, at, window, degree, order):
+    """Return the indices of the windows around the points `at`, the weights of the samples there, and a size each.
 
-    With polynomials P_l that are orthonormal on the window, the weights are sum_l P_l(x_j) P_l^(q)(x_i).
+    With polynomials P_l that are orthonormal on the window, the weights are sum_l P_l(x_j) P_l^(q)(x_i); here they
+    are without the factor q! / size^q.
     """
-    xp, n = namespace(x), x.shape[0]
-    index = np.clip(np.arange(n) - window // 2, 0, n - window)[:, None] + np.arange(window)
-    d = x[index] - x[:, None]
-    size = power_of_two(abs(fixed(d)).max(axis=-1, keepdims=True), xp)
-    d = d / size
-    q = xp.asarray(np.arange(1.0, order + 1), dtype=d.dtype)
+    xp = namespace(x)
+    index = np.clip(at - window // 2, 0, x.shape[0] - window)[:, None] + np.arange(window)
+    d = x[index] - x[at][:, None]
+    size = power_of_two(abs(fixed(d)).max(axis=-1), xp)
+    d = d / size[:, None]
     one = np.full((1, window), window**-0.5)
     P = [xp.asarray(np.broadcast_to(one, d.shape), dtype=d.dtype)]
-    # The derivatives at x_i, where d = 0, of orders 0 to q; they obey the same recurrence as the values.
-    taylor = [xp.asarray(np.broadcast_to(one[:, :1] * (np.arange(order + 1) == 0), (n, order + 1)), dtype=d.dtype)]
+    # Taylor's coefficients at x_i, where d = 0, of orders 0 to q; they obey the same recurrence as the values.
+    constant = one[:, :1] * (np.arange(order + 1) == 0)
+    taylor = [xp.asarray(np.broadcast_to(constant, (len(at), order + 1)), dtype=d.dtype)]
     for _ in range(degree):
         p = d * P[-1]
-        t = xp.concatenate([xp.zeros_like(taylor[-1][:, :1]), q * taylor[-1][:, :-1]], axis=-1)
+        t = xp.concatenate([xp.zeros_like(taylor[-1][:, :1]), taylor[-1][:, :-1]], axis=-1)
         for _ in range(2):
             for known, known_t in zip(P, taylor, strict=True):
                 h = (p * known).sum(axis=-1, keepdims=True)
@@ -100,5 +112,4 @@ def smoothing_weights(x, window, degree, order):
         norm = xp.sqrt((p * p).sum(axis=-1, keepdims=True))
         P.append(p / norm)
         taylor.append(t / norm)
-    w = sum(p * t[:, order:] for p, t in zip(P, taylor, strict=True))
-    return index, w / size**order
+    return index, sum(p * t[:, order:] for p, t in zip(P, taylor, strict=True)), size
