@@ -126,6 +126,10 @@ MEANINGS = {
     "quotients": (X / (Y * (X + Y)) - Rational(3, 2) / Y, [-0.65, -1.25, -0.45]),
     "product of quotients": (Rational(-2, 5) * (-3 * X) / (4 * Y**2), [0.0375, -0.075, 0.225]),
     "fraction of a power": (Rational(1, 3) ** Y * 9 * X, [0.5, -1, 3]),
+    "power of a root": (sympy.Pow(X**2 + 1, Rational(3, 2)) ** Y, [1.953125, 8, 1000]),
+    "negative bases": (Rational(-1, 2) ** Y + sympy.Float(-2.5) ** Y * X, [3.375, -6, 19]),
+    "hyperbolic cotangent": (sympy.coth(X) * sympy.tanh(X) / sympy.cot(X) / sympy.tan(X), [1, 1, 1]),
+    "large denominator": (X * 10**13 / (10**13 + 1), [0.5, -1, 3]),
     "infinite limits": (Piecewise((X, oo > X), (0, True)) + Piecewise((1, -oo < X), (0, True)), [1.5, 0, 4]),
     "constant": (sympy.pi * sqrt(2), [4.442882938158366] * 3),
     "one argument only": (Y * 1, [2, 2, 2]),
@@ -215,8 +219,20 @@ def test_complex_arguments(backend):
     """Complex numbers go through, and the imaginary unit is one of the constants."""
     needs(backend)
     z = Symbol("z")
-    f = symbolic.compile([z**2 * sympy.I, sympy.re(z), exp(sympy.I * sympy.pi / 3) * z], [z], backend=backend)
-    close(f(np.array(1 + 2j)), np.array([(1 + 2j) ** 2 * 1j, 1, (1 + 2j) * np.exp(1j * np.pi / 3)]))
+    expr = [z**2 * sympy.I, sympy.re(z), sympy.im(z), sympy.arg(z), sympy.conjugate(z), sympy.I, sympy.Abs(z)]
+    expr += [exp(sympy.I * sympy.pi / 3) * z]
+    w = 1 + 2j
+    truth = [w**2 * 1j, 1, 2, np.angle(w), 1 - 2j, 1j, abs(w), w * np.exp(1j * np.pi / 3)]
+    close(symbolic.compile(expr, [z], backend=backend)(np.array(w)), np.array(truth))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_constants_are_the_nearest_floats(backend):
+    """A constant alone is the float next to it, to the last bit."""
+    needs(backend)
+    constants = [sympy.pi, sqrt(2), exp(10), sympy.gamma(Rational(1, 3)), sqrt(3) / 10**7, sympy.EulerGamma]
+    found = symbolic.compile(constants, [X], backend=backend)(np.float64(1.0))
+    assert np.asarray(found).tolist() == [float(c.evalf(40)) for c in constants]
 
 
 def test_overflow_is_infinite():
@@ -244,10 +260,10 @@ def test_jax_program_can_be_transformed():
 
 def test_jax_program_in_float32(without_x64):
     """Without x64, constants beyond 32 bits are no obstacle, and results are float32."""
-    f = symbolic.compile(X * 10**12 / 7 + sympy.pi, [X], backend="jax")
+    f = symbolic.compile([X * 10**12 / 7 + sympy.pi, X / (3 * 10**12)], [X], backend="jax")
     result = f(2.0)
     assert result.dtype == jnp.float32
-    assert float(result) == pytest.approx(2e12 / 7, rel=1e-6)
+    np.testing.assert_allclose(result, [2e12 / 7, 2e-12 / 3], rtol=1e-6)
 
 
 def test_torch_program_can_be_differentiated():
@@ -348,6 +364,7 @@ def test_trace_unrolls_and_substitutes():
     assert symbolic.trace(lambda x: [[x, 1], [2, x]], X).shape == (2, 2)
     assert symbolic.trace(lambda x: sympy.Matrix([x, 1]), X) == sympy.Matrix([X, 1])
     assert symbolic.trace(lambda x: 3, X) == sympy.Integer(3)
+    assert symbolic.trace(lambda x: np.array(x), X) == X
 
 
 def test_chain_rule():
@@ -386,6 +403,7 @@ UNTRACEABLE = {
     "math": (calls_math, ["line 2 of `calls_math`, `return math.sin(x)`", "use those of sympy"]),
     "numpy": (lambda x: np.sin(x), ["should run on symbols", "use those of sympy"]),
     "jax": (lambda x: jnp.sin(x), ["should run on symbols", "use those of sympy"]),
+    "method": (lambda x: x.sin(), ["should run on symbols", "has no attribute 'sin'"]),
     "range": (lambda x: sum(range(x)), ["should run on symbols"]),
     "nothing": (lambda x: None, ["should return an expression", "Got None"]),
     "text": (lambda x: "x", ["should return an expression", "Got 'x'"]),
@@ -544,6 +562,13 @@ def test_right_hand_side_with_explicit_time():
     close(rhs(2.0, np.array([0.5, -1.0])), [-1.0, 144 * 0.5])
 
 
+def test_right_hand_side_with_growing_mass():
+    """A free body whose mass grows like exp(t) slows down: the momentum exp(t) x' stays, so x'' = -x'."""
+    x = Function("x")(T)
+    rhs = symbolic.first_order_system(exp(T) * x.diff(T) ** 2 / 2, [x], T)
+    close(rhs(0.7, [1.0, 3.0]), [3.0, -3.0])
+
+
 def test_right_hand_side_with_velocity_dependent_forces():
     """A charge in a magnetic field, L = v^2 / 2 + (x y' - y x') B / 2, moves on a circle: v' = B (y', -x')."""
     x, y = Function("x")(T), Function("y")(T)
@@ -603,7 +628,7 @@ def test_lie_derivatives_are_derivatives_in_time():
 
 
 K, B = symbols("k b", positive=True)
-V = THETA.diff(T)
+V, W = THETA.diff(T), Symbol("w", real=True)
 # Field, state, and (values of the state, stable) of each equilibrium.
 EQUILIBRIA = {
     "oscillator": ([Y, -K * X], [X, Y], {(0, 0): None}),
@@ -624,6 +649,9 @@ EQUILIBRIA = {
         {(0, 0, 0, 0): False},
     ),
     "none": ([1 + X**2], [X], {}),
+    "third order, stable": ([Y, W, -K * X - (K + 1) * Y - (K + 1) * W], [X, Y, W], {(0, 0, 0): True}),
+    "third order, unstable": ([Y, W, -(K + 2) * X - Y - W], [X, Y, W], {(0, 0, 0): False}),
+    "third order, either": ([Y, W, -K * X - B * Y - W], [X, Y, W], {(0, 0, 0): None}),
 }
 
 

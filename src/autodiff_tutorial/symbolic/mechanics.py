@@ -139,7 +139,7 @@ def first_order_system(
             return jnp.linalg.solve(both[: n * n].reshape(n, n), both[n * n :])
 
     def rhs(t, state, *values):
-        state = 1.0 * jnp.asarray(state)
+        state = jnp.asarray(state)
         if state.shape != (2 * n,) or len(values) != len(parameters):
             raise ValueError(
                 f"The right-hand side takes t, a state of shape ({2 * n},) and the parameters [{listed(parameters)}]. "
