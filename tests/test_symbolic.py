@@ -126,7 +126,7 @@ MEANINGS = {
     "quotients": (X / (Y * (X + Y)) - Rational(3, 2) / Y, [-0.65, -1.25, -0.45]),
     "product of quotients": (Rational(-2, 5) * (-3 * X) / (4 * Y**2), [0.0375, -0.075, 0.225]),
     "fraction of a power": (Rational(1, 3) ** Y * 9 * X, [0.5, -1, 3]),
-    "power of a root": (sympy.Pow(X**2 + 1, Rational(3, 2)) ** Y, [1.953125, 8, 1000]),
+    "power of a root": ((Y ** Rational(3, 2)) ** X, [2**0.75, 2**-1.5, 2**4.5]),
     "negative bases": (Rational(-1, 2) ** Y + sympy.Float(-2.5) ** Y * X, [3.375, -6, 19]),
     "hyperbolic cotangent": (sympy.coth(X) * sympy.tanh(X) / sympy.cot(X) / sympy.tan(X), [1, 1, 1]),
     "large denominator": (X * 10**13 / (10**13 + 1), [0.5, -1, 3]),
