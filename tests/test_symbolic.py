@@ -235,6 +235,14 @@ def test_constants_are_the_nearest_floats(backend):
     assert np.asarray(found).tolist() == [float(c.evalf(40)) for c in constants]
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_condition_is_a_program_too(backend):
+    """A comparison compiles to truth values."""
+    needs(backend)
+    f = symbolic.compile((X > 0) & (X < Y), [X, Y], backend=backend)
+    assert np.asarray(f(np.array([-1.0, 1.0, 3.0]), 2.0)).tolist() == [False, True, False]
+
+
 def test_overflow_is_infinite():
     """A constant beyond the range of floats is infinite, and still a program."""
     assert symbolic.compile(sympy.Min(X, sympy.sinh(10**25)) + 1, [X])(2.0) == 3.0
@@ -706,6 +714,12 @@ def test_lorenz_equilibria(rho, stable):
     assert [e.stable for e in found if e.point[x] == 0] == [rho < 1]
 
 
+def test_eigenvalues_come_with_their_multiplicities():
+    """Three equal eigenvalues are three."""
+    (rest,) = symbolic.equilibria([-X, -Y, -W], [X, Y, W])
+    assert rest.eigenvalues == (-1, -1, -1)
+
+
 def test_eigenvalues_are_those_of_the_jacobian():
     """The eigenvalues at each equilibrium are those that NumPy finds for the Jacobian there."""
     x, y = symbols("x y", real=True)
@@ -776,6 +790,7 @@ BAD_INPUT = {
     "negative order": (lambda: symbolic.lie_derivative(X, [X], [X], order=-1), ValueError, "at least 0. Got -1"),
     "field too short": (lambda: symbolic.lie_derivative(X, [X], [X, Y]), ValueError, "Got 1 for 2"),
     "explicit time": (lambda: symbolic.equilibria([Q - T], [Q]), ValueError, "state and on parameters only. Got t"),
+    "hidden derivative": (lambda: symbolic.equilibria([Q.diff(T, 2) + Q], [Q]), ValueError, r"only. Got Deriv.*\(t, 2"),
     "hidden function": (lambda: symbolic.equilibria([Q - THETA], [Q]), ValueError, r"parameters only. Got theta\(t\)"),
     "no radicals": (lambda: symbolic.equilibria([Y, X**5 - X - 1 - Y], [X, Y]), ValueError, "without a closed form"),
     "no closed form": (lambda: symbolic.equilibria([cos(X) - X], [X]), ValueError, "SymPy can solve.*nsolve"),
