@@ -657,6 +657,10 @@ EQUILIBRIA = {
         {(0, 0, 0, 0): False},
     ),
     "none": ([1 + X**2], [X], {}),
+    "singular, irrational": ([Y - sqrt(2) * X, 2 * X - sqrt(2) * Y], [X, Y], {(sqrt(2) * Y / 2, Y): None}),
+    "center, irrational": ([Y, -sqrt(2) * X], [X, Y], {(0, 0): None}),
+    "no slope": ([-sqrt(abs(X))], [X], {(0,): None}),
+    "zero by an identity": ([sin(X) ** 2 + cos(X) ** 2 - 1], [X], {(X,): None}),
     "third order, stable": ([Y, W, -K * X - (K + 1) * Y - (K + 1) * W], [X, Y, W], {(0, 0, 0): True}),
     "third order, unstable": ([Y, W, -(K + 2) * X - Y - W], [X, Y, W], {(0, 0, 0): False}),
     "third order, either": ([Y, W, -K * X - B * Y - W], [X, Y, W], {(0, 0, 0): None}),
@@ -793,6 +797,11 @@ BAD_INPUT = {
     "hidden derivative": (lambda: symbolic.equilibria([Q.diff(T, 2) + Q], [Q]), ValueError, r"only. Got Deriv.*\(t, 2"),
     "hidden function": (lambda: symbolic.equilibria([Q - THETA], [Q]), ValueError, r"parameters only. Got theta\(t\)"),
     "no radicals": (lambda: symbolic.equilibria([Y, X**5 - X - 1 - Y], [X, Y]), ValueError, "without a closed form"),
+    "quintic with a parameter": (
+        lambda: symbolic.equilibria([1 - K * X - X**5], [X]),
+        ValueError,
+        "without a closed form",
+    ),
     "no closed form": (lambda: symbolic.equilibria([cos(X) - X], [X]), ValueError, "SymPy can solve.*nsolve"),
 }  # fmt: skip
 

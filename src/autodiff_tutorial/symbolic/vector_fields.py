@@ -106,7 +106,8 @@ def equilibria(field: Sequence, state: Sequence) -> list[Equilibrium]:
     Returns
     -------
     list of Equilibrium
-        Real ones only, so far as that can be told; of periodic ones SymPy gives those of one period.
+        Real ones only, so far as that can be told. Of a polynomial field they are all; of another, those that
+        :py:func:`sympy.solve <sympy.solvers.solvers.solve>` finds, and of periodic ones those of one period.
 
     Raises
     ------
@@ -156,16 +157,15 @@ def equilibria(field: Sequence, state: Sequence) -> list[Equilibrium]:
 
 def _solutions(field, names):
     """Return the real points where all components vanish; what a point lacks is free."""
-    equations = [f for f in field if sympy.expand(f) != 0]
+    equations = [f for f in field if f.equals(0) is not True]
     if not equations:
         return [{}]
-    polynomial = all(f.is_polynomial(*names) and not f.has(sympy.Float) for f in equations)
-    numeric = polynomial and set().union(*(f.free_symbols for f in equations)) <= set(names)
-    if numeric and len(names) == 1:
-        roots = sorted(set(sympy.real_roots(sympy.Poly(equations[0], *names))))
-        return [{names[0]: r} for r in roots if check_assumptions(r, names[0]) is not False]
-    if numeric:
-        _refuse_unsolvable(equations, names)
+    if all(f.is_polynomial(*names) for f in equations):
+        exact = [sympy.Poly(sympy.nsimplify(f, rational=True), *names) for f in equations]
+        if len(names) == 1 and exact[0].domain.is_QQ | exact[0].domain.is_ZZ and not equations[0].has(sympy.Float):
+            roots = sorted(set(sympy.real_roots(exact[0])))
+            return [{names[0]: r} for r in roots if check_assumptions(r, names[0]) is not False]
+        _refuse_unsolvable(exact, names)
     system = equations if len(names) > 1 else equations[0]
     points = sympy.solve(system, names, dict=True)
     return [point for point in points if all(map(_may_be_real, point.values()))]
@@ -203,7 +203,8 @@ def _eigenvalues(matrix):
 
 def _stable(matrix, eigenvalues):
     """Decide by the signs of the real parts, or, where they are not known, by Hurwitz's determinants."""
-    signs = [_sign_of_real_part(e) for e in eigenvalues]
+    rounded = [abs(complex(e)) for e in eigenvalues if e.has(sympy.Float) and e.is_number]
+    signs = [_sign_of_real_part(e, 1e-12 * max(rounded, default=0.0)) for e in eigenvalues]
     if 1 in signs:
         return False
     if signs and set(signs) == {-1}:
@@ -218,11 +219,11 @@ def _stable(matrix, eigenvalues):
     return True if all(c.is_positive for c in tests) else None
 
 
-def _sign_of_real_part(e):
-    """Return 1, -1, or None where the real part is zero, to twelve digits, or of unknown sign."""
+def _sign_of_real_part(e, tolerance):
+    """Return 1, -1, or None where the real part is zero to within the tolerance, or of unknown sign."""
     if e.is_number:
-        e = complex(e)
-        return None if abs(e.real) <= 1e-12 * abs(e) else math.copysign(1, e.real)
+        real = complex(e).real
+        return None if not abs(real) > tolerance else math.copysign(1, real)
     real = sympy.re(e)
     return 1 if real.is_positive else -1 if real.is_negative else None
 
