@@ -169,6 +169,13 @@ def test_program_of_random_expression(expr, cse):
     assert abs(f(0.375, -1.25) - float(expr.subs(point))) <= 1e-13 * max(1.0, size) ** 2
 
 
+def test_unevaluated_expression_keeps_its_value():
+    """A product that was written with evaluate=False means the same as the evaluated one."""
+    a, b = symbols("a b")
+    expr = sympy.Mul(sympy.Mul(-1, b, b, evaluate=False) + 2 * a, 2 * b + a, evaluate=False)
+    assert symbolic.compile(expr, [a, b])(1.0, 5.0) == (2 - 25) * (10 + 1)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(
     "expr, shape",
@@ -752,6 +759,7 @@ BAD_INPUT = {
     "nan": (lambda: symbolic.compile(X * sympy.nan, [X]), ValueError, "Got NaN; the expression has no value"),
     "zero division": (lambda: symbolic.compile(X + sympy.zoo, [X]), ValueError, "divides by zero"),
     "symbol as text": (lambda: symbolic.compile(X, ["x"]), TypeError, "symbols=...*should be symbols. Got 'x'"),
+    "symbols are a set": (lambda: symbolic.compile(X - Y, {X, Y}), TypeError, "should be a list of symbols, in order"),
     "symbols are a number": (lambda: symbolic.compile(X, 3), TypeError, "should be symbols. Got 3"),
     "no symbols": (lambda: symbolic.compile(X, []), ValueError, "should be symbols. Got none"),
     "repeated symbol": (lambda: symbolic.compile(X, [X, X]), ValueError, "should be distinct. Got x, x"),

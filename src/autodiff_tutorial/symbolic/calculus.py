@@ -164,6 +164,10 @@ def trace(f: Callable, *symbols: Any) -> Any:
     substituted. What depends on the *value* of a symbol cannot be followed: an ``if``, a ``while``, ``min``, a
     function of `math` or NumPy.
 
+    Comparisons by ``<`` and its like raise an error. Others do not reach SymPy as questions: ``x == 2`` asks whether
+    the two expressions are the same, which they are not, and ``if x``, ``in`` and conditions joined by ``&`` or ``|``
+    count as true or false at once. A branch on these is taken without a word; write it as a `Piecewise`.
+
     Parameters
     ----------
     f : callable
@@ -179,8 +183,8 @@ def trace(f: Callable, *symbols: Any) -> Any:
     Raises
     ------
     TypeError
-        If `f` takes a branch on a symbol, or cannot be run on symbols for another reason. The message names the
-        line of `f`, and the way out.
+        If `f` takes a branch on an inequality of symbols, or cannot be run on symbols for another reason. The message
+        names the line of `f`, and the way out.
 
     Examples
     --------

@@ -48,6 +48,10 @@ def variables(
     call, name, value, kinds=(sympy.Symbol, AppliedUndef, sympy.Derivative), plural="symbols", may_be_empty=False
 ):
     """Return a list of distinct symbols, functions such as x(t), and their derivatives."""
+    if isinstance(value, set | frozenset | dict):  # whose order is not that in which they were written
+        raise TypeError(
+            f"`symbolic.{call}({name}=...)` should be a list of {plural}, in order. Got {shortened(value)}."
+        )
     single = isinstance(value, (sympy.Symbol, AppliedUndef, sympy.Derivative))
     try:
         found = [value] if single else sympy.flatten(value.tolist()) if hasattr(value, "tolist") else list(value)

@@ -106,8 +106,9 @@ def equilibria(field: Sequence, state: Sequence) -> list[Equilibrium]:
     Returns
     -------
     list of Equilibrium
-        Real ones only, so far as that can be told. Of a polynomial field they are all; of another, those that
-        :py:func:`sympy.solve <sympy.solvers.solvers.solve>` finds, and of periodic ones those of one period.
+        Real ones only, so far as that can be told. Of a polynomial field with finitely many equilibria they are all;
+        of another, those that :py:func:`sympy.solve <sympy.solvers.solvers.solve>` finds: some may be missing, in
+        particular of periodic fields.
 
     Raises
     ------

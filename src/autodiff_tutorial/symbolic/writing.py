@@ -54,8 +54,8 @@ def folded(e, memo, missing):
     elif e.is_number and e.is_finite and e is not sympy.I:
         found = e.evalf(17)
     elif not getattr(e, "bound_symbols", None):
-        args = [folded(a, memo, missing) for a in e.args]
-        found = e if all(a is b for a, b in zip(args, e.args, strict=True)) else e.func(*args)
+        # Rebuilt even where nothing changed: `sympy.cse` is wrong on what was made with evaluate=False.
+        found = e.func(*(folded(a, memo, missing) for a in e.args)) if e.args else e
     memo[e] = found
     return found
 
