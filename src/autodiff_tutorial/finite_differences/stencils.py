@@ -80,7 +80,7 @@ def weights(points: ArrayLike, x0: ArrayLike = 0.0, order: int = 1) -> jax.Array
             "`finite_differences.weights(points=..., x0=...)` should be real numbers, and points an array. "
             f"Got {points.dtype} of shape {points.shape}, and {x0.dtype}."
         )
-    order, k = _index("weights", "order", order, least=0), points.shape[-1]
+    order, k = checked_index("finite_differences.weights", "order", order, least=0), points.shape[-1]
     if k <= order:
         raise ValueError(
             f"`finite_differences.weights(points=...)` should hold more than {order} points for order={order}. "
@@ -258,8 +258,8 @@ def checked_scheme(call, scheme, accuracy, order):
     if scheme not in get_args(Scheme):
         allowed = ", ".join(repr(s) for s in get_args(Scheme))
         raise ValueError(f"`finite_differences.{call}(scheme=...)` should be one of {allowed}. Got {scheme!r}.")
-    order = _index(call, "order", order, least=1)
-    accuracy = _index(call, "accuracy", accuracy, least=1)
+    order = checked_index(f"finite_differences.{call}", "order", order, least=1)
+    accuracy = checked_index(f"finite_differences.{call}", "accuracy", accuracy, least=1)
     if scheme not in ("forward", "backward") and accuracy % 2:
         raise ValueError(
             f"`finite_differences.{call}(accuracy=...)` should be even for scheme={scheme!r}, whose errors come in "
@@ -268,11 +268,12 @@ def checked_scheme(call, scheme, accuracy, order):
     return scheme, accuracy, order
 
 
-def _index(call, name, value, least):
+def checked_index(call, name, value, least=None):
+    """Return an integer option of a call, which is named with its module, at least as large as it has to be."""
     try:
         value = operator.index(value)
     except TypeError:
-        raise TypeError(f"`finite_differences.{call}({name}=...)` should be an integer. Got {value!r}.") from None
-    if value < least:
-        raise ValueError(f"`finite_differences.{call}({name}=...)` should be at least {least}. Got {value}.")
+        raise TypeError(f"`{call}({name}=...)` should be an integer. Got {value!r}.") from None
+    if least is not None and value < least:
+        raise ValueError(f"`{call}({name}=...)` should be at least {least}. Got {value}.")
     return value

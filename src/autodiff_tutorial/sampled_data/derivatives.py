@@ -7,9 +7,8 @@ import jax
 import numpy as np
 from jax.typing import ArrayLike
 
-from autodiff_tutorial.finite_differences.stencils import power_of_two
+from autodiff_tutorial.finite_differences.stencils import checked_index, power_of_two
 from autodiff_tutorial.sampled_data.samples import (
-    checked_index,
     checked_periodic,
     checked_samples,
     fixed,
@@ -81,8 +80,8 @@ def derivative(
     >>> derivative(x**3, x, order=2).round(12)
     array([ 0.,  6., 18., 24., 42.])
     """
-    order = checked_index("derivative", "order", order, least=1)
-    accuracy = checked_index("derivative", "accuracy", accuracy, least=1)
+    order = checked_index("sampled_data.derivative", "order", order, least=1)
+    accuracy = checked_index("sampled_data.derivative", "accuracy", accuracy, least=1)
     k = order + accuracy
     y, x, axis, xp = checked_samples("derivative", y, x, axis, k, f"order={order} and accuracy={accuracy}")
 
@@ -198,7 +197,7 @@ def spectral_derivative(y: ArrayLike, length: ArrayLike, order: int = 1, *, axis
     >>> (spectral_derivative(np.sin(2 * np.pi * x), 1.0) / (2 * np.pi)).round(6) + 0.0
     array([ 1.,  0., -1.,  0.])
     """
-    order = checked_index("spectral_derivative", "order", order, least=1)
+    order = checked_index("sampled_data.spectral_derivative", "order", order, least=1)
     y, length, axis, xp = checked_periodic("spectral_derivative", y, length, axis)
     n, real = y.shape[-1], y.dtype.kind == "f"
     m = (np.fft.rfftfreq if real else np.fft.fftfreq)(n, 1 / n)

@@ -4,9 +4,9 @@ import jax
 import numpy as np
 from jax.typing import ArrayLike
 
+from autodiff_tutorial.finite_differences.stencils import checked_index
 from autodiff_tutorial.sampled_data.derivatives import derivative
 from autodiff_tutorial.sampled_data.samples import (
-    checked_index,
     checked_numbers,
     checked_samples,
     checked_smoothing,
@@ -81,7 +81,7 @@ def inflection_points(y: ArrayLike, x: ArrayLike, *, window: int | None = None, 
         raise ValueError(f"`sampled_data.{call}(y=...)` should have shape (n,). Got {y.shape}. Take one curve a call.")
     why = "a second derivative"
     if window is None:
-        checked_index(call, "degree", degree, least=2)
+        checked_index(f"sampled_data.{call}", "degree", degree, least=2)
     else:
         window, degree, _ = checked_smoothing(call, window, degree, 2)
         least, why = max(4, window), f"window={window}"

@@ -3,11 +3,11 @@
 Knows nothing of derivatives. Values are checked where they are concrete; under `jax.jit`, shapes and dtypes are.
 """
 
-import operator
-
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from autodiff_tutorial.finite_differences.stencils import checked_index
 
 # NumPy works through long arrays in pieces of about this many numbers, so that what lies between stays in the cache.
 PIECE = 2**17
@@ -72,24 +72,13 @@ def checked_numbers(call, name, value, kinds):
 
 def checked_axis(call, y, axis):
     """Return the axis, counted from 0, and how many samples lie along it."""
-    axis = checked_index(call, "axis", axis)
+    axis = checked_index(f"sampled_data.{call}", "axis", axis)
     if not -y.ndim <= axis < y.ndim:
         raise ValueError(
             f"`sampled_data.{call}(axis=...)` should be an axis of y, whose shape is {y.shape}. Got {axis}."
         )
     axis %= y.ndim
     return axis, y.shape[axis]
-
-
-def checked_index(call, name, value, least=None):
-    """Return an integer option, at least as large as it has to be."""
-    try:
-        value = operator.index(value)
-    except TypeError:
-        raise TypeError(f"`sampled_data.{call}({name}=...)` should be an integer. Got {value!r}.") from None
-    if least is not None and value < least:
-        raise ValueError(f"`sampled_data.{call}({name}=...)` should be at least {least}. Got {value}.")
-    return value
 
 
 def checked_periodic(call, y, length, axis):
@@ -171,9 +160,9 @@ def _disorder(x):
 
 def checked_smoothing(call, window, degree, order):
     """Check the options of local least squares; return them as integers."""
-    window = checked_index(call, "window", window, least=3)
-    degree = checked_index(call, "degree", degree, least=0)
-    order = checked_index(call, "order", order, least=0)
+    window = checked_index(f"sampled_data.{call}", "window", window, least=3)
+    degree = checked_index(f"sampled_data.{call}", "degree", degree, least=0)
+    order = checked_index(f"sampled_data.{call}", "order", order, least=0)
     if window % 2 == 0:
         raise ValueError(
             f"`sampled_data.{call}(window=...)` should be odd, so that a sample is in its middle. Got {window}."
