@@ -1,15 +1,12 @@
-"""Derivatives of expressions, and how to get expressions from Python functions."""
+"""Derivatives of expressions: with respect to symbols, and to functions of time."""
 
-import linecache
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import sympy
 from sympy.core.function import AppliedUndef
-from sympy.core.relational import Relational
 
-from autodiff_tutorial.symbolic.expressions import scalar, shortened, variables, vector
+from autodiff_tutorial.symbolic.expressions import scalar, variables, vector
 
 
 def gradient(expr: sympy.Expr, symbols: Sequence) -> sympy.Array:
@@ -155,88 +152,3 @@ def jacobian_wrt_functions(exprs: Any, functions: Sequence) -> sympy.Matrix:
 
 def _symbols(call, symbols):
     return variables(call, "symbols", symbols, (sympy.Symbol,), "symbols, not functions or expressions")
-
-
-def trace(f: Callable, *symbols: Any) -> Any:
-    """Run a Python function on symbols, and return the expression that it computes.
-
-    Every operation of the run becomes a part of the expression: loops are unrolled, intermediate variables are
-    substituted. What depends on the *value* of a symbol cannot be followed: an ``if``, a ``while``, ``min``, a
-    function of `math` or NumPy.
-
-    Comparisons by ``<`` and its like raise an error. Others do not reach SymPy as questions: ``x == 2`` asks whether
-    the two expressions are the same, which they are not, and ``if x``, ``in`` and conditions joined by ``&`` or ``|``
-    count as true or false at once. A branch on these is taken without a word; write it as a `Piecewise`.
-
-    Parameters
-    ----------
-    f : callable
-        Written with operators and SymPy's functions.
-    *symbols : sympy.Symbol or sequence of them
-        The arguments; a sequence is passed on as a NumPy array of symbols.
-
-    Returns
-    -------
-    sympy.Expr or sympy.Array
-        An array where `f` returns a list, a tuple or an array; a SymPy matrix stays one.
-
-    Raises
-    ------
-    TypeError
-        If `f` takes a branch on an inequality of symbols, or cannot be run on symbols for another reason. The message
-        names the line of `f`, and the way out.
-
-    Examples
-    --------
-    >>> x = sympy.Symbol("x")
-    >>> def f(x):
-    ...     for _ in range(2):
-    ...         x = x * x + 1
-    ...     return x
-    >>> trace(f, x)
-    (x**2 + 1)**2 + 1
-    """
-    if not callable(f):
-        raise TypeError(f"`symbolic.trace(f=...)` should be a function. Got {shortened(f)}.")
-    arguments = [np.array(s, dtype=object) if isinstance(s, list | tuple) else s for s in symbols]
-    try:
-        value = f(*arguments)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise TypeError(_explained(f, error)) from error
-    if isinstance(value, list | tuple | np.ndarray) and np.ndim(value):
-        value = np.array(value, dtype=object).tolist()
-        return sympy.Array(value)
-    try:
-        return sympy.sympify(value.item() if isinstance(value, np.ndarray) else value, strict=True)
-    except sympy.SympifyError:
-        raise TypeError(
-            f"`symbolic.trace(f=...)` should return an expression, or an array of expressions. Got {shortened(value)}."
-        ) from None
-
-
-def _explained(f, error):
-    """Say where the run stopped, why, and how to write it."""
-    name, file = getattr(f, "__name__", "f"), getattr(getattr(f, "__code__", None), "co_filename", None)
-    line, condition, step = "", None, error.__traceback__
-    while step:
-        frame = step.tb_frame
-        if frame.f_code.co_filename == file:
-            source = linecache.getline(file, step.tb_lineno).strip()
-            line = f"line {step.tb_lineno - f.__code__.co_firstlineno + 1} of `{name}`" + (
-                f", `{source}`," * bool(source)
-            )
-        if isinstance(frame.f_locals.get("self"), Relational):
-            condition = frame.f_locals["self"]
-        step = step.tb_next
-    line = line or f"`{name}`"
-    if condition is not None:
-        return (
-            f"`symbolic.trace(f=...)` should not branch on a symbol. In {line} Python asks whether {condition}, and a "
-            f"symbol has no value. Return both branches: sympy.Piecewise((VALUE_IF_TRUE, {condition}), "
-            "(OTHER_VALUE, True))."
-        )
-    reason = str(error).partition("\n")[0].rstrip(".")
-    return (
-        f"`symbolic.trace(f=...)` should run on symbols. In {line} it raised {type(error).__name__}: {reason}. "
-        "Functions of math, NumPy or JAX need numbers: use those of sympy."
-    )

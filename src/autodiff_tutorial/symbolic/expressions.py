@@ -5,19 +5,18 @@ import sympy
 from sympy.core.function import AppliedUndef
 
 
-def arranged(call, name, value):
+def arranged(call, name, value, kinds=sympy.Expr):
     """Return the expressions in `value`, in rows, and its shape: () for one expression, (m,), (m, n), ..."""
+    matrix, several = isinstance(value, sympy.MatrixBase), list | tuple | sympy.Tuple | sympy.NDimArray | np.ndarray
     try:
-        if isinstance(value, sympy.MatrixBase):
-            entries, shape = list(value), value.shape
-        elif isinstance(value, (list, tuple, sympy.Tuple, sympy.NDimArray, np.ndarray)):
-            array = sympy.Array(value.tolist() if isinstance(value, np.ndarray) else value)
-            entries, shape = sympy.flatten(array.tolist()) if array.shape else [array[()]], array.shape
+        if matrix or isinstance(value, several):
+            array = np.array(value.tolist() if hasattr(value, "tolist") else list(value), dtype=object)
+            entries, shape = [sympy.sympify(e, strict=True) for e in array.flat], value.shape if matrix else array.shape
         else:
             entries, shape = [sympy.sympify(value, strict=True)], ()
-    except (sympy.SympifyError, TypeError, ValueError):
+    except (sympy.SympifyError, TypeError, ValueError, RecursionError):
         entries, shape = [], ()
-    if not entries or not all(isinstance(e, (sympy.Expr, sympy.logic.boolalg.Boolean)) for e in entries):
+    if not entries or not all(isinstance(e, kinds) and not e.is_Matrix for e in entries):
         raise TypeError(
             f"`symbolic.{call}({name}=...)` should be an expression, or a list, array or matrix of expressions. "
             f"Got {shortened(value)}."
