@@ -3,6 +3,7 @@
 import builtins
 import keyword
 import math
+import unicodedata
 from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any, Literal, NamedTuple
@@ -13,9 +14,12 @@ import numpy as np
 import scipy.special
 import sympy
 from sympy.core.function import AppliedUndef
+from sympy.logic.boolalg import Boolean
 
 from autodiff_tutorial.symbolic.expressions import arranged, listed, variables
 from autodiff_tutorial.symbolic.writing import SPECIAL, UnknownFunction, Words, elementary_names, folded
+
+_PLAIN = (bool, int, float, complex)
 
 
 class _Backend(NamedTuple):
@@ -60,12 +64,13 @@ def compile(
     TypeError
         If `expr` holds something else than expressions, or `symbols` something else than symbols.
     ValueError
-        If the expression depends on a symbol that is not among `symbols`, if the backend is unknown, or if it
-        lacks a function that occurs.
+        If the expression depends on a symbol that is not among `symbols`, if the backend is unknown, if it lacks a
+        function that occurs, or if the expression is nested too deep.
 
     Notes
     -----
-    The cost of a call is ``operation_count(expr, cse)`` array operations. Constants are rounded once, to float64,
+    The cost of a call is about ``operation_count(expr, cse)`` array operations; real arguments are computed with in
+    real numbers, so that the root of a negative one is nan. Constants are rounded once, to float64,
     when the program is written. Both branches of a `Piecewise` are computed, then one is selected; a derivative
     that JAX or PyTorch takes *through* such a program is nan where the branch that is not selected has an infinite
     slope. Differentiate the expression first in that case. `loggamma` is :math:`\ln |\Gamma|`, as in SciPy and JAX;
@@ -78,11 +83,28 @@ def compile(
     >>> f(2.0, [2.0, 7.0]).tolist()
     [[4.0, 2.0], [14.0, 3.0]]
     """
-    entries, shape = arranged("compile", "expr", expr)
+    entries, shape = arranged("compile", "expr", expr, (sympy.Expr, Boolean))
     symbols = variables("compile", "symbols", symbols)
-    backend_ = _backend(backend)
-    names = _argument_names(symbols, backend_.namespace)
-    leaves = [s if s.is_Symbol else sympy.Dummy(n, **s.assumptions0) for s, n in zip(symbols, names, strict=True)]
+    chosen = _backend(backend)
+    names = _argument_names(symbols, chosen.namespace)
+    try:
+        body = _body(entries, symbols, names, chosen.namespace, backend, cse)
+        code = builtins.compile(f"def program(number, {listed(names)}):\n{body}", "<symbolic.compile>", "exec")
+    except (SyntaxError, RecursionError, MemoryError) as error:
+        raise ValueError(
+            f"`symbolic.compile(expr=...)` should be of less depth than Python can take. It says: {error}. Compile "
+            "parts of the expression, and call them in turn."
+        ) from None
+    namespace = dict(chosen.namespace)
+    exec(code, namespace)
+    run = _runner(namespace["program"], chosen, symbols, shape)
+    run.__doc__ = f"def program({listed(names)}):\n{body}"
+    return jax.jit(run) if backend == "jax" else run
+
+
+def _body(entries, symbols, names, namespace, backend, cse):
+    """Write the statements of a program, after checking that it has all that it needs."""
+    leaves = [s if s.is_Symbol else sympy.Dummy(n, real=s.is_real) for s, n in zip(symbols, names, strict=True)]
     memo, missing = dict(zip(symbols, leaves, strict=True)), set()
     entries = [folded(e, memo, missing) for e in entries]
     if missing:
@@ -92,7 +114,7 @@ def compile(
             f"without {listed(missing)}. {_way_out(missing, symbols)}"
         )
     shared, entries = _shared(entries, {*names, *map(str, leaves)}) if cse else ([], entries)
-    words = Words(dict(zip(leaves, names, strict=True)), backend_.namespace)
+    words = Words(dict(zip(leaves, names, strict=True)), namespace)
     try:
         lines = [f"    {name} = {words.written(e)}" for name, e in shared]
         results = ", ".join(words.written_array(e) for e in entries)
@@ -100,12 +122,7 @@ def compile(
         raise ValueError(
             f"`symbolic.compile(expr=...)` should consist of functions that backend {backend!r} knows. Got {error}."
         ) from None
-    body = "\n".join([*lines, f"    return ({results},)"])
-    namespace = dict(backend_.namespace)
-    exec(builtins.compile(f"def program(number, {listed(names)}):\n{body}", "<symbolic.compile>", "exec"), namespace)
-    run = _runner(namespace["program"], backend_, symbols, shape)
-    run.__doc__ = f"def program({listed(names)}):\n{body}"
-    return jax.jit(run) if backend == "jax" else run
+    return "\n".join([*lines, f"    return ({results},)"])
 
 
 def _runner(program, backend, symbols, shape):
@@ -114,13 +131,19 @@ def _runner(program, backend, symbols, shape):
     def function(*args):
         if len(args) != len(symbols):
             raise TypeError(f"The function takes {len(symbols)} arguments: {listed(symbols)}. Got {len(args)}.")
-        args = [a if type(a) in (bool, int, float, complex) else as_array(a) for a in args]
-        dtype = common_dtype(args)
-        args = [a if hasattr(a, "dtype") and is_inexact(a) else as_array(a, dtype=dtype) for a in args]
+        args = [a if type(a) in _PLAIN else as_array(a) for a in args]
+        dtype, like = common_dtype(args), next((a for a in args if type(a) not in _PLAIN), None)
+
+        def constant(c):
+            return number(c, dtype, like)
+
+        args = [
+            constant(1.0 * a) if type(a) in _PLAIN else a if is_inexact(a) else as_array(a, dtype=dtype) for a in args
+        ]
         outer = xp.broadcast_shapes(*(tuple(a.shape) for a in args))
-        results = program(lambda c: number(c, dtype, args[0]), *args)
-        results = [r if r.shape == outer else r * xp.ones(outer, dtype=r.dtype) for r in results]
-        return xp.stack(results, -1).reshape(outer + shape) if shape else results[0]
+        results = [xp.broadcast_to(r, outer) for r in program(constant, *args)]
+        # Stacking copies, so that no argument is handed back; the empty index makes scalars of NumPy's 0-d arrays.
+        return xp.stack(results, -1).reshape(outer + shape)[()]
 
     return function
 
@@ -138,7 +161,7 @@ def _backend(name):
                 return xp.issubdtype(a.dtype, xp.inexact)
 
             def number(c, dtype, like):
-                return as_array(c, dtype=xp.result_type(dtype, c))
+                return as_array(c, dtype=bool if c is True or c is False else xp.result_type(dtype, c))
 
         case "torch":
             import torch as xp
@@ -155,13 +178,15 @@ def _backend(name):
 
             def number(c, dtype, like):
                 dtype = xp.promote_types(dtype, xp.complex64) if isinstance(c, complex) else dtype
-                return as_array(c, dtype=dtype, device=like.device)
+                dtype = xp.bool if isinstance(c, bool) else dtype
+                return as_array(c, dtype=dtype, device=getattr(like, "device", None))
 
         case _:
             raise ValueError(f"`symbolic.compile(backend=...)` should be one of 'numpy', 'jax', 'torch'. Got {name!r}.")
     namespace = {n: getattr(xp, n) for n in elementary_names()}
     namespace |= {n: getattr(special, s) for n, s in SPECIAL.items() if hasattr(special, s)}
-    if name == "torch":
+    if name == "torch":  # which has no imaginary part of real numbers
+        namespace["imag"] = lambda a: a.imag if a.is_complex() else xp.zeros_like(a)
         namespace["polygamma"] = _polygamma_of_torch(special)
     return _Backend(xp, as_array, namespace, common_dtype, is_inexact, number)
 
@@ -188,8 +213,9 @@ def _argument_names(symbols, namespace):
                 name = f"{symbol.expr.func}_{''.join(map(str, symbol.variables))}"
             case _:
                 name = str(symbol.func)
+        name = unicodedata.normalize("NFKC", name)  # as Python reads it
         usable = name.isidentifier() and not keyword.iskeyword(name)
-        taken = name in namespace or name in names or name in ("number", "float")
+        taken = name in namespace or name in names or name in ("number", "float", "__debug__")
         names.append(name if usable and not taken else f"arg_{i}")
     return names if len(set(names)) == len(names) else [f"arg_{i}" for i in range(len(symbols))]
 
@@ -207,7 +233,17 @@ def _way_out(missing, symbols):
 def _shared(entries, taken):
     """Return pairs of a name and an expression, in order, and the entries written with these names."""
     temporaries = (s for s in sympy.numbered_symbols("t") if s.name not in taken)
-    return sympy.cse(entries, symbols=temporaries, list=True)
+    # SymPy's canonical order compares expressions as they are printed: beyond reach where they have swollen.
+    sizes = {}
+    order = "canonical" if sum(_printed_size(e, sizes) for e in entries) < 10**6 else "none"
+    return sympy.cse(entries, symbols=temporaries, list=True, order=order)
+
+
+def _printed_size(e, sizes):
+    """Count the nodes of an expression as it is printed, visiting each distinct one once."""
+    if e not in sizes:
+        sizes[e] = 1 + sum(_printed_size(a, sizes) for a in e.args)
+    return sizes[e]
 
 
 def operation_count(expr: Any, cse: bool = False) -> int:
@@ -239,6 +275,9 @@ def operation_count(expr: Any, cse: bool = False) -> int:
     >>> operation_count(swollen), operation_count(swollen, cse=True)
     (7, 5)
     """
-    entries, _ = arranged("operation_count", "expr", expr)
+    entries, _ = arranged("operation_count", "expr", expr, (sympy.Expr, Boolean))
+    functions = {v for e in entries for v in e.atoms(AppliedUndef, sympy.Derivative)}
+    names = {v: sympy.Dummy() for v in functions}  # which cost nothing: they are arguments
+    entries = [e.xreplace(names) for e in entries] if names else entries
     shared, entries = _shared(entries, {s.name for e in entries for s in e.free_symbols}) if cse else ([], entries)
     return sum(int(sympy.count_ops(e)) for e in [*entries, *(e for _, e in shared)])

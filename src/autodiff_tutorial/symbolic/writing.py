@@ -39,25 +39,38 @@ def elementary_names():
 
 
 def folded(e, memo, missing):
-    """Round irrational constants, and integers beyond 32 bits, to floats; then no function has a constant argument.
+    """Carry out derivatives; round irrational constants, and integers beyond 32 bits, to floats.
 
-    Each distinct subexpression is visited once, so the cost is that of the shared expression. `memo` holds what
-    variables are replaced by; those that it lacks are added to `missing`.
+    Then no function has a constant argument. Each distinct subexpression is visited once, so the cost is that of the
+    shared expression. `memo` holds what variables are replaced by; those that it lacks are added to `missing`.
     """
     if e in memo:
         return memo[e]
     found = e
-    if e.is_Symbol or isinstance(e, AppliedUndef | sympy.Derivative):
+    if isinstance(e, sympy.Derivative) and (done := e.doit()) != e:
+        found = folded(done, memo, missing)
+    elif e.is_Symbol or isinstance(e, AppliedUndef | sympy.Derivative):
         missing.add(e)
     elif e.is_Rational:
         found = e if max(abs(e.p), e.q) < 2**31 else sympy.Float(e, 17)
-    elif e.is_number and e.is_finite and e is not sympy.I:
-        found = e.evalf(17)
+    elif e.is_number and e is not sympy.I and (value := _rounded(e)) is not None:
+        found = value
     elif not getattr(e, "bound_symbols", None):
         # Rebuilt even where nothing changed: `sympy.cse` is wrong on what was made with evaluate=False.
         found = e.func(*(folded(a, memo, missing) for a in e.args)) if e.args else e
     memo[e] = found
     return found
+
+
+def _rounded(e):
+    """Return a constant as a float, or a sum of a real and an imaginary one; None where it has no finite value."""
+    value = e.evalf(17)
+    real, imaginary = value.as_real_imag()
+    if not (real.is_Float or real.is_Rational) or not (imaginary.is_Float or imaginary.is_Rational):
+        return None
+    if imaginary and abs(e.evalf(60).as_real_imag()[1]) <= 1e-40 * abs(real):  # no more than roundoff
+        return real
+    return value
 
 
 class Words(NamedTuple):
@@ -71,12 +84,8 @@ class Words(NamedTuple):
         return self._code(e)[0]
 
     def written_array(self, e):
-        """Write an expression such that it gives a new array, also where it is a number or a variable."""
-        return f"+{self.written(e)}" if e.is_Symbol else self._argument(e)
-
-    def _argument(self, e):
-        """Write an argument of a function; a number becomes an array, of the type that the others have."""
-        return f"number({self.written(e)})" if e.is_number else self.written(e)
+        """Write an expression such that it gives an array; a number becomes one of the type that the others have."""
+        return f"number({self.written(e)})" if e.is_number or isinstance(e, BooleanAtom) else self.written(e)
 
     def _at_least(self, level, e):
         text, own = self._code(e)
@@ -96,7 +105,7 @@ class Words(NamedTuple):
         if e.is_Integer:
             return str(e), _ATOM if e >= 0 else _SUM
         if e.is_Rational:
-            return f"{e.p}/{e.q}", _PRODUCT if e > 0 else _SUM
+            return (f"{e.p}/{e.q}", _PRODUCT if e > 0 else _SUM) if _short(e) else self._code(sympy.Float(e, 17))
         if e.is_Float:
             value = float(e)
             text = repr(value) if math.isfinite(value) else f'float("{value}")'
@@ -116,13 +125,13 @@ class Words(NamedTuple):
             x, at_zero = e.args
             return self._choice(((sympy.S.One, x > 0), (sympy.S.Zero, x < 0), (at_zero, sympy.true))), _ATOM
         if name in _RECIPROCALS:
-            return f"1/{_RECIPROCALS[name]}({self._argument(e.args[0])})", _PRODUCT
+            return f"1/{_RECIPROCALS[name]}({self.written_array(e.args[0])})", _PRODUCT
         if name == "polygamma" and e.args[0].is_Integer:
-            return f"polygamma({e.args[0]}, {self._argument(e.args[1])})", _ATOM
+            return f"polygamma({e.args[0]}, {self.written_array(e.args[1])})", _ATOM
         name = _OTHER_NAMES.get(name, name)
         if name not in self.namespace or not e.args:
             raise UnknownFunction(f"{type(e).__name__}{_ADVICE.get(type(e).__name__, '')}")
-        return self._call(name, [self._argument(a) for a in e.args]), _ATOM
+        return self._call(name, [self.written_array(a) for a in e.args]), _ATOM
 
     def _call(self, name, texts):
         """Write a call; one of more than two arguments is nested."""
@@ -142,11 +151,11 @@ class Words(NamedTuple):
         coefficient, factors = e.as_coeff_mul()
         sign, coefficient = ("-", -coefficient) if coefficient < 0 else ("", coefficient)
         above, below = [], []
-        if coefficient.is_Rational:
+        if _short(coefficient):
             above += [str(coefficient.p)] if coefficient.p != 1 else []
             below += [str(coefficient.q)] if coefficient.q != 1 else []
         else:
-            above.append(self._at_least(_ATOM, coefficient))
+            above.append(self._at_least(_ATOM, sympy.Float(coefficient, 17)))
         for factor in factors:
             base, exponent = factor.as_base_exp()
             if exponent.is_Rational and exponent < 0:
@@ -165,14 +174,18 @@ class Words(NamedTuple):
         if exponent.is_Rational and exponent < 0:
             text, level = self._power(base, -exponent)
             return f"1/{text}" if level >= _POWER else f"1/({text})", _PRODUCT
-        if exponent.is_Rational and exponent.q == 2:  # square roots are far cheaper than real powers
-            root = f"sqrt({self._argument(base)})"
-            return (root, _ATOM) if exponent.p == 1 else (f"{root}**{exponent.p}", _POWER)
+        if exponent == sympy.S.Half:
+            return f"sqrt({self.written_array(base)})", _ATOM
         return f"{self._at_least(_ATOM, base)}**{self._at_least(_ATOM, exponent)}", _POWER
 
     def _choice(self, branches):
         text = 'number(float("nan"))'
         for value, condition in reversed(branches):
-            value = self._argument(value)
-            text = value if condition is sympy.true else f"where({self.written(condition)}, {value}, {text})"
+            value = self.written_array(value)
+            text = value if condition is sympy.true else f"where({self.written_array(condition)}, {value}, {text})"
         return text
+
+
+def _short(number):
+    """Tell whether a rational number is exact in every type of floats, numerator and denominator each."""
+    return number.is_Rational and max(abs(number.p), number.q) <= 2048
