@@ -2,8 +2,9 @@
 
 import itertools
 import math
+import threading
 import types
-from functools import cache
+from functools import cache, partial, reduce, wraps
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +19,7 @@ from sympy.calculus.euler import euler_equations
 from autodiff_tutorial import symbolic
 
 X, Y = symbols("x y", real=True)
-T = Symbol("t")
+T, Z = Symbol("t"), Symbol("z")
 THETA, PHI = Function("theta")(T), Function("phi")(T)
 POINTS = np.array([[0.3, 0.9], [0.7, 0.2], [0.45, 0.6]])
 BACKENDS = ["numpy", "jax", "torch"]
@@ -255,12 +256,77 @@ def test_overflow_is_infinite():
     assert symbolic.compile(sympy.Min(X, sympy.sinh(10**25)) + 1, [X])(2.0) == 3.0
 
 
-def test_argument_is_not_handed_back():
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+@pytest.mark.parametrize("expr", [X, sympy.re(Z), sympy.conjugate(Z), Piecewise((X, True), evaluate=False)], ids=str)
+def test_argument_is_not_handed_back(expr, backend):
     """The result is a new array: writing into it leaves the argument as it was."""
-    x = np.ones(3)
-    symbolic.compile(X, [X])(x)[0] = 5.0
-    symbolic.compile(X, [X, Y])(x, np.ones((2, 3)))[0] = 5.0
+    needs(backend)
+    symbol = next(iter(expr.free_symbols))
+    x = symbolic.compile(symbol, [symbol], backend=backend)(np.ones(3))
+    symbolic.compile(expr, [symbol], backend=backend)(x)[0] = 5.0
+    symbolic.compile(expr, [symbol, Y], backend=backend)(x, np.ones((2, 3)))[0] = 5.0
     assert x.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("n", [1, 3, 5])
+def test_half_integer_powers_have_slopes_at_zero(n):
+    """JAX differentiates x^(n/2) at 0 as calculus does."""
+    slope = jax.grad(symbolic.compile(X ** Rational(n, 2), [X], backend="jax"))(0.0)
+    assert float(slope) == (math.inf if n == 1 else 0.0)
+
+
+def test_half_precision():
+    """Fractions of large numbers are right in float16."""
+    f = symbolic.compile(X * Rational(123457, 1000003), [X])
+    np.testing.assert_allclose(f(np.float16([1, 2])), np.float16([0.12345, 0.2469]), rtol=1e-3)
+
+
+def test_roots_of_a_cubic_are_real():
+    """A constant that is real, but written with complex numbers, stays real."""
+    roots = sympy.solve(Z**3 - 3 * Z + 1, Z)
+    found = symbolic.compile([r * X for r in roots], [X])(1.0)
+    assert found.dtype == np.float64
+    close(np.sort(found), np.sort(np.roots([1, 0, -3, 1]).real))
+
+
+@pytest.mark.parametrize(
+    "constant, value",
+    [
+        (sympy.besselj(0, 1), 0.7651976865579666),
+        (sympy.Si(1), 0.9460830703671830),
+        (sympy.Sum(1 / Z**2, (Z, 1, oo)), math.pi**2 / 6),
+        (sympy.Integral(exp(-(Z**2)), (Z, 0, 1)), math.erf(1) * math.sqrt(math.pi) / 2),
+    ],
+)
+def test_constants_of_any_kind(constant, value):
+    """What is a number for SymPy is one for a program, whatever function it comes from."""
+    close(symbolic.compile(constant * X, [X])(1.0), value)
+
+
+def test_swollen_expression_compiles():
+    """Twenty passes of a quadratic map, which printed would fill libraries, compile to a short program."""
+
+    def f(x):
+        for _ in range(20):
+            x = x**2 / 4 + x / 2 + 1 / sympy.Integer(8)
+        return x
+
+    program = symbolic.compile(symbolic.trace(f, X), [X])
+    assert len(program.__doc__.splitlines()) < 50
+    assert program(0.5) == pytest.approx(float(f(0.5)), rel=1e-12)
+
+
+def test_derivative_to_be_carried_out():
+    """An unevaluated derivative is carried out, if that leaves arguments only."""
+    f = symbolic.compile(sympy.Derivative(THETA**2, T), [THETA, THETA.diff(T)])
+    assert f(2.0, 3.0) == 12
+
+
+def test_real_functions_of_time_are_real():
+    """The absolute value of a coordinate has a slope, which a program and an equation of motion can hold."""
+    x = Function("x", real=True)(T)
+    close(symbolic.compile(abs(x).diff(x), [x])(-2.0), -1.0)
+    close(symbolic.first_order_system(x.diff(T) ** 2 / 2 - abs(x), [x], T)(0.0, [-2.0, 0.0]), [0.0, 1.0])
 
 
 def test_jax_program_can_be_transformed():
@@ -361,6 +427,14 @@ def test_operations_of_the_derivative_of_the_quadratic_map():
     assert symbolic.operation_count([d, d], cse=True) == 86
 
 
+def test_functions_of_time_cost_no_operations():
+    """What will be an argument counts as a symbol does."""
+    v = THETA.diff(T)
+    assert symbolic.operation_count(THETA) == symbolic.operation_count(v) == 0
+    as_symbols = symbolic.operation_count([X * Y + sin(X), Y**2 + X], cse=True)
+    assert symbolic.operation_count([THETA * v + sin(THETA), v**2 + THETA], cse=True) == as_symbols
+
+
 def test_program_holds_the_operations_that_were_counted():
     """JAX's own listing of a compiled program has as many operations as `operation_count` says, give or take signs."""
     d = symbolic.trace(quadratic_map(6), X).diff(X)
@@ -402,6 +476,22 @@ def loops(x):
     return x
 
 
+def matches(x):
+    match x:
+        case 2:
+            return 1
+    return x
+
+
+def factorial(n):
+    return 1 if n == 0 else n * factorial(n - 1)
+
+
+@wraps(branches)
+def decorated(x):
+    return branches(x)
+
+
 def calls_math(x):
     return math.sin(x)
 
@@ -414,6 +504,22 @@ UNTRACEABLE = {
     ),
     "loop": (loops, ["line 2 of `loops`, `while x < 3:`", "whether x < 3"]),
     "inner": (lambda x: branches(x) + 1, ["`if y > 2:`", "whether 2*x > 2"]),
+    "equal": (lambda x: 1 if x == 2 else x, ["whether Eq(x, 2)", "(VALUE_IF_TRUE, sympy.Eq(x, 2))"]),
+    "number first": (lambda x: 1 if x**2 == 2 else x, ["whether Eq(x**2, 2)"]),
+    "not equal": (lambda x: 1 if x != 2 else x, ["whether Ne(x, 2)", "(VALUE_IF_TRUE, sympy.Ne(x, 2))"]),
+    "truth": (lambda x: 1 if x else 2, ["whether Ne(x, 0)"]),
+    "or": (lambda x: x or 3, ["whether Ne(x, 0)"]),
+    "in": (lambda x: 1 if x in (1, 2) else x, ["whether Eq(x, 1)"]),
+    "both": (lambda x: 1 if (x > 0) & (x < 5) else x, ["whether (x > 0) & (x < 5)"]),
+    "either": (lambda x: 1 if (x > 5) | (x < 0) else x, ["whether (x > 5) | (x < 0)"]),
+    "match": (matches, ["line 3 of `matches`, `case 2:`", "whether Eq(x, 2)"]),
+    "recursion": (factorial, ["line 2 of `factorial`", "whether Eq(x, 0)"]),
+    "where": (lambda x: np.where(np.array([x]) == 0, 1, x), ["whether Eq(x, 0)"]),
+    "decorated": (decorated, ["line 3 of `branches`, `if y > 2:`"]),
+    "partial": (partial(lambda a, x: 1 if x == a else x, 2), ["line 1 of `<lambda>`", "whether Eq(x, 2)"]),
+    "index": (lambda x: np.arange(3)[x], ["should run on symbols", "IndexError"]),
+    "ragged": (lambda x: [x, [x]], ["should return an expression"]),
+    "text in a list": (lambda x: [x, "y"], ["should return an expression"]),
     "max": (lambda x: max(x, 1), ["whether x < 1"]),
     "math": (calls_math, ["line 2 of `calls_math`, `return math.sin(x)`", "use those of sympy"]),
     "numpy": (lambda x: np.sin(x), ["should run on symbols", "use those of sympy"]),
@@ -434,6 +540,51 @@ def test_trace_explains_what_stops_it(f, words):
     message = str(caught.value)
     assert [w for w in words if w not in message] == []
     assert "\n" not in message
+
+
+def test_trace_leaves_sympy_as_it_was():
+    """After a run, and after one that failed, expressions compare by how they are written, as SymPy has it."""
+    before = {name: vars(sympy.Expr).get(name) for name in ("__eq__", "__ne__", "__bool__", "__hash__")}
+    symbolic.trace(quadratic_map(2), X)
+    with pytest.raises(TypeError):
+        symbolic.trace(lambda x: x == 2, X)
+    assert {name: vars(sympy.Expr).get(name) for name in before} == before
+    assert (X == 2, X != 2, bool(X), bool((X > 0) & (X < 5))) == (False, True, True, True)
+
+
+def test_trace_in_one_thread_leaves_the_others_alone():
+    """While a function is traced, another thread compares expressions as ever."""
+    started, done, answers = threading.Event(), threading.Event(), []
+
+    def other():
+        started.wait()
+        answers.append((X == 2, bool(X)))
+        done.set()
+
+    def slow(x):
+        started.set()
+        assert done.wait(timeout=30)
+        return x + 1
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    found = symbolic.trace(slow, X)
+    thread.join()
+    assert (found, answers) == (X + 1, [(False, True)])
+
+
+def test_trace_allows_what_does_not_depend_on_values():
+    """Simplification, solving, equal expressions, memories and `None` inside a function are no branches."""
+
+    def f(x, y=None):
+        seen = {}
+        for _ in range(2):
+            seen[x**2 + 1] = seen.get(x * x + 1, 0) + 1
+        root = sympy.solve(Symbol("u") ** 2 - x**2, Symbol("u"))[0]
+        same = 1 if x + x == 2 * x and y is None else 0
+        return seen[x * x + 1] * same + root**2 + sympy.simplify(sin(x) ** 2 + cos(x) ** 2)
+
+    assert symbolic.trace(f, X) == X**2 + 3
 
 
 def test_error_of_the_function_itself_is_not_hidden():
@@ -667,6 +818,13 @@ EQUILIBRIA = {
     "singular, irrational": ([Y - sqrt(2) * X, 2 * X - sqrt(2) * Y], [X, Y], {(sqrt(2) * Y / 2, Y): None}),
     "center, irrational": ([Y, -sqrt(2) * X], [X, Y], {(0, 0): None}),
     "no slope": ([-sqrt(abs(X))], [X], {(0,): None}),
+    "undefined at zero": ([X * sympy.log(X)], [X], {(1,): False}),
+    "quotient": ([X / (1 + X**2) - X / 5], [X], {(-2,): True, (0,): False, (2,): True}),
+    "one period": (
+        [sin(X) + sin(2 * X)],
+        [X],
+        {(0,): False, (sympy.pi,): False, (2 * sympy.pi / 3,): True, (4 * sympy.pi / 3,): True},
+    ),
     "zero by an identity": ([sin(X) ** 2 + cos(X) ** 2 - 1], [X], {(X,): None}),
     "third order, stable": ([Y, W, -K * X - (K + 1) * Y - (K + 1) * W], [X, Y, W], {(0, 0, 0): True}),
     "third order, unstable": ([Y, W, -(K + 2) * X - Y - W], [X, Y, W], {(0, 0, 0): False}),
@@ -725,6 +883,12 @@ def test_lorenz_equilibria(rho, stable):
     assert [e.stable for e in found if e.point[x] == 0] == [rho < 1]
 
 
+def test_circle_of_equilibria():
+    """Where a whole circle is at rest, the free variable stands for itself, and the linearization decides nothing."""
+    found = symbolic.equilibria([X**2 + Y**2 - 1, 0], [X, Y])
+    assert [(sympy.expand(e.point[X] ** 2 + Y**2), e.point[Y], e.stable) for e in found] == [(1, Y, None)] * 2
+
+
 def test_eigenvalues_come_with_their_multiplicities():
     """Three equal eigenvalues are three."""
     (rest,) = symbolic.equilibria([-X, -Y, -W], [X, Y, W])
@@ -740,7 +904,7 @@ def test_eigenvalues_are_those_of_the_jacobian():
         close(np.sort_complex([complex(e) for e in eigenvalues]), np.sort_complex(np.linalg.eigvals(J)))
 
 
-Q, Z = Function("q")(T), Symbol("z")
+Q = Function("q")(T)
 # Call, type of the error, and what its message has to say.
 BAD_INPUT = {
     "unbound symbol": (lambda: symbolic.compile(X * Y, [X]), ValueError, r"Got \[x\], without y. Add them"),
@@ -782,7 +946,41 @@ BAD_INPUT = {
         ValueError,
         r"parameters=.*Got \[\], without x",
     ),
-    "no velocity": (lambda: symbolic.first_order_system(Q**2, [Q], T), ValueError, r"velocity.*none of q\(t\)"),
+    "no velocity": (lambda: symbolic.first_order_system(Q**2, [Q], T), ValueError, "rank 0 for 1 coord.*velocity"),
+    "velocities tied": (
+        lambda: symbolic.first_order_system((Q.diff(T) / 10 + 3 * THETA.diff(T) / 10) ** 2, [Q, THETA], T),
+        ValueError,
+        "rank 1 for 2",
+    ),
+    "time as a parameter": (
+        lambda: symbolic.first_order_system(T * Q.diff(T) ** 2, [Q], T, parameters=[T]),
+        ValueError,
+        "should not hold the time",
+    ),
+    "too deep": (
+        lambda: symbolic.compile(reduce(lambda e, _: sin(e), range(250), X), [X]),
+        ValueError,
+        "of less depth.*Compile parts",
+    ),
+    "matrix symbol": (lambda: symbolic.gradient(sympy.MatrixSymbol("A", 2, 2), [X]), TypeError, "should be an expr"),
+    "gradient of a condition": (lambda: symbolic.gradient(X > 0, [X]), TypeError, "should be an expr.*Got x > 0"),
+    "equation": (lambda: symbolic.equilibria([sympy.Eq(X, 1)], [X]), TypeError, "should be an expr"),
+    "text in a list": (lambda: symbolic.compile(["x*y"], [X, Y]), TypeError, "should be an expr"),
+    "velocity not in the state": (
+        lambda: symbolic.lie_derivative(Q.diff(T), [-Q], [Q]),
+        ValueError,
+        r"that changes in time. Got \[q\(t\)\], without Derivative",
+    ),
+    "factor without radicals": (
+        lambda: symbolic.equilibria([X * Y, W**5 - W - 1, 0], [X, Y, W]),
+        ValueError,
+        "without a closed form",
+    ),
+    "imaginary state": (
+        lambda: symbolic.equilibria([Symbol("i", imaginary=True)], [Symbol("i", imaginary=True)]),
+        ValueError,
+        "should be real",
+    ),
     "unknown way to solve": (
         lambda: symbolic.first_order_system(Q.diff(T) ** 2, [Q], T, solve="lu"),
         ValueError,

@@ -5,6 +5,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import sympy
 from sympy.core.function import AppliedUndef
 
@@ -85,16 +86,16 @@ def first_order_system(
     -------
     callable
         ``rhs(t, state, *parameters)``, where `state` of shape (2n,) holds the coordinates and then the velocities;
-        returns its time derivative, of shape (2n,). Jitted; where the mass matrix is singular, the result is not
-        finite.
+        returns its time derivative, of shape (2n,). Jitted; at points where the mass matrix is singular, the
+        accelerations are not finite or meaningless.
 
     Raises
     ------
     TypeError
         If `L` is no expression, `t` or a parameter no symbol, or a coordinate no function of t.
     ValueError
-        If `L` holds second derivatives, or a symbol that is not among the parameters, or lacks the velocity of a
-        coordinate; or if `solve` is unknown.
+        If `L` holds second derivatives, or a symbol that is not among the parameters, or if the mass matrix is
+        singular everywhere; or if `solve` is unknown.
 
     Examples
     --------
@@ -112,23 +113,26 @@ def first_order_system(
             f"`symbolic.first_order_system(solve=...)` should be one of 'numeric', 'symbolic'. Got {solve!r}."
         )
     parameters = variables("first_order_system", "parameters", parameters, (sympy.Symbol,), may_be_empty=True)
+    if t in parameters:
+        raise ValueError(f"`symbolic.first_order_system(parameters=...)` should not hold the time. Got {t}.")
     n, velocities = len(q), [f.diff(t) for f in q]
     if missing := unbound([L], [t, *q, *velocities, *parameters]):
         raise ValueError(
             f"`symbolic.first_order_system(parameters=...)` should name all that L depends on. Got "
             f"[{listed(parameters)}], without {listed(missing)}. Add them, or put in numbers with L.subs."
         )
-    if still := [f for f, v in zip(q, velocities, strict=True) if not L.has(v)]:
-        raise ValueError(
-            f"`symbolic.first_order_system(L=...)` should hold the velocity of each coordinate. Got none of "
-            f"{listed(still)}, so the mass matrix is singular."
-        )
-    x, v = ([sympy.Dummy(f"{letter}{i}", **f.assumptions0) for i, f in enumerate(q)] for letter in "xv")
+    x, v = ([sympy.Dummy(f"{letter}{i}", real=True) for i, f in enumerate(q)] for letter in "xv")
     L = L.xreplace(dict(zip(velocities, v, strict=True))).xreplace(dict(zip(q, x, strict=True)))
     M = sympy.hessian(L, v)
     momenta = sympy.Matrix([L.diff(b) for b in v])
     b = sympy.Matrix([L.diff(a) for a in x]) - momenta.jacobian(x) * sympy.Matrix(v) - momenta.diff(t)
     arguments = [t, *x, *v, *parameters]
+    rank = _rank(M, arguments)
+    if rank < n:
+        raise ValueError(
+            f"`symbolic.first_order_system(L=...)` should determine all accelerations. Got a mass matrix of rank "
+            f"{rank} for {n} coordinates. Does L hold the velocity of each?"
+        )
     if solve == "symbolic":
         acceleration = compile(list(M.LUsolve(b)), arguments, backend="jax")
     else:
@@ -148,6 +152,14 @@ def first_order_system(
         return jnp.concatenate([state[n:], acceleration(t, *state, *values)])
 
     return jax.jit(rhs)
+
+
+def _rank(M, arguments):
+    """Return the rank of a matrix of expressions at most points: the largest at a few random ones."""
+    program, random = compile(M, arguments), np.random.default_rng(0)
+    with np.errstate(all="ignore"):
+        found = [program(*random.uniform(0.5, 1.5, len(arguments))) for _ in range(3)]
+    return max((int(np.linalg.matrix_rank(m)) for m in found if np.isfinite(m).all()), default=M.rows)
 
 
 def _lagrangian(call, L, coordinates, t):

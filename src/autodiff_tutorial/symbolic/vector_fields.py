@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import sympy
 from sympy.core.assumptions import check_assumptions
+from sympy.core.function import AppliedUndef
 from sympy.matrices.exceptions import MatrixError
 from sympy.polys.polyerrors import UnsolvableFactorError
 from sympy.solvers.polysys import solve_poly_system
@@ -65,7 +66,8 @@ def lie_derivative(h: sympy.Expr, field: Sequence, state: Sequence, order: int =
     TypeError
         If `h` is no expression, `field` or `state` holds something else than it should, or the order is no integer.
     ValueError
-        If field and state differ in length, or the order is negative.
+        If field and state differ in length, if the field or `h` holds a function of time that is not part of the
+        state, or the time itself, or if the order is negative.
 
     Examples
     --------
@@ -75,7 +77,13 @@ def lie_derivative(h: sympy.Expr, field: Sequence, state: Sequence, order: int =
     >>> lie_derivative(x, [v, -x], [x, v], order=2)
     -x
     """
-    h, (field, state) = scalar("lie_derivative", "h", h).doit(), _vector_field("lie_derivative", field, state)
+    h = scalar("lie_derivative", "h", h).doit()
+    field, state, clocks = _vector_field("lie_derivative", field, state)
+    if moving := [v for v in unbound([h, *field], state) if _moves(v, clocks)]:
+        raise ValueError(
+            f"`symbolic.lie_derivative(state=...)` should hold all that changes in time. Got [{listed(state)}], "
+            f"without {listed(moving)}."
+        )
     try:
         order = operator.index(order)
     except TypeError:
@@ -107,8 +115,8 @@ def equilibria(field: Sequence, state: Sequence) -> list[Equilibrium]:
     -------
     list of Equilibrium
         Real ones only, so far as that can be told. Of a polynomial field with finitely many equilibria they are all;
-        of another, those that :py:func:`sympy.solve <sympy.solvers.solvers.solve>` finds: some may be missing, in
-        particular of periodic fields.
+        of another, those that :py:func:`sympy.solve <sympy.solvers.solvers.solve>` finds: some may be missing. Of a
+        periodic field in one variable they are those of one period.
 
     Raises
     ------
@@ -127,12 +135,13 @@ def equilibria(field: Sequence, state: Sequence) -> list[Equilibrium]:
     {x: 0, v: 0} False
     {x: 1, v: 0} True
     """
-    field, state = _vector_field("equilibria", field, state)
-    clocks = {s for v in state if not v.is_Symbol for s in v.free_symbols}
+    field, state, clocks = _vector_field("equilibria", field, state)
     if moving := [v for v in unbound(field, state) if not v.is_Symbol or v in clocks]:
         raise ValueError(
             f"`symbolic.equilibria(field=...)` should depend on the state and on parameters only. Got {listed(moving)}."
         )
+    if imaginary := [s for s in state if s.is_real is False]:
+        raise ValueError(f"`symbolic.equilibria(state=...)` should be real. Got {listed(imaginary)}.")
     known = [{**s.assumptions0, "real": True} if s.is_Symbol else {"real": True} for s in state]
     names = [sympy.Dummy(str(s), **assumptions) for s, assumptions in zip(state, known, strict=True)]
     naming, back = dict(zip(state, names, strict=True)), dict(zip(names, state, strict=True))
@@ -148,6 +157,8 @@ def equilibria(field: Sequence, state: Sequence) -> list[Equilibrium]:
     J = sympy.Matrix(field).jacobian(names)
     found = []
     for point in points:
+        if any(f.subs(point).has(sympy.nan, sympy.zoo, sympy.oo) for f in field):
+            continue  # the field is not defined there
         matrix = J.subs(point)
         eigenvalues = _eigenvalues(matrix)
         values = {back[n]: point.get(n, n).xreplace(back) for n in names}
@@ -161,12 +172,17 @@ def _solutions(field, names):
     equations = [f for f in field if f.equals(0) is not True]
     if not equations:
         return [{}]
+    equations = [sympy.numer(sympy.together(f)) if f.is_rational_function(*names) else f for f in equations]
     if all(f.is_polynomial(*names) for f in equations):
         exact = [sympy.Poly(sympy.nsimplify(f, rational=True), *names) for f in equations]
         if len(names) == 1 and exact[0].domain.is_QQ | exact[0].domain.is_ZZ and not equations[0].has(sympy.Float):
             roots = sorted(set(sympy.real_roots(exact[0])))
             return [{names[0]: r} for r in roots if check_assumptions(r, names[0]) is not False]
         _refuse_unsolvable(exact, names)
+    if len(names) == 1 and (period := sympy.periodicity(equations[0], names[0])):
+        found = sympy.solveset(equations[0], names[0], sympy.Interval.Ropen(0, period))
+        if isinstance(found, sympy.FiniteSet) or found is sympy.S.EmptySet:
+            return [{names[0]: value} for value in sympy.ordered(found)]
     system = equations if len(names) > 1 else equations[0]
     points = sympy.solve(system, names, dict=True)
     return [point for point in points if all(map(_may_be_real, point.values()))]
@@ -178,8 +194,10 @@ def _refuse_unsolvable(equations, names):
         solve_poly_system(equations, *names, strict=True)
     except UnsolvableFactorError:
         raise NotImplementedError("some solutions are roots of polynomials without a closed form") from None
-    except NotImplementedError:
-        pass  # infinitely many solutions, which `solve` describes
+    except NotImplementedError:  # infinitely many solutions, which `solve` describes, unless it has to leave some out
+        factors = (f for g in sympy.groebner(equations, *names).exprs for f, _ in sympy.factor_list(g, *names)[1])
+        if any(len(f.free_symbols & {*names}) == 1 and sympy.Poly(f).total_degree() > 4 for f in factors):
+            raise NotImplementedError("some solutions are roots of polynomials without a closed form") from None
 
 
 def _may_be_real(value):
@@ -196,7 +214,7 @@ def _eigenvalues(matrix):
     if matrix.free_symbols or all(e.is_Rational for e in matrix):
         try:
             return tuple(matrix.eigenvals(multiple=True))
-        except MatrixError:
+        except (MatrixError, TypeError):
             return ()
     values = np.array(matrix.evalf(17).tolist(), dtype=complex)
     return tuple(map(sympy.sympify, np.linalg.eigvals(values))) if np.isfinite(values).all() else ()
@@ -212,7 +230,10 @@ def _stable(matrix, eigenvalues):
         return True
     if not matrix.free_symbols:
         return None
-    a, n = matrix.charpoly().all_coeffs(), matrix.rows
+    try:
+        a, n = matrix.charpoly().all_coeffs(), matrix.rows
+    except TypeError:  # SymPy cannot order the factors of some coefficients
+        return None
     H = sympy.Matrix(n, n, lambda i, j: a[2 * j - i + 1] if 0 <= 2 * j - i + 1 <= n else 0)
     tests = [sympy.factor(c) for c in [*a[1:], *(H[:k, :k].det() for k in range(1, n + 1))]]
     if any(c.is_negative for c in tests):
@@ -236,4 +257,15 @@ def _vector_field(call, field, state):
             f"`symbolic.{call}(field=...)` should have one component for each variable of the state. Got {len(field)} "
             f"for {len(state)}."
         )
-    return field, state
+    return field, state, {s for v in state if not v.is_Symbol for s in v.free_symbols}
+
+
+def _moves(v, clocks):
+    """Tell whether this is the time, a function of it, or a derivative by it."""
+    return v in clocks or (
+        bool(clocks)
+        and (
+            (isinstance(v, AppliedUndef) and clocks.issuperset(v.args))
+            or (isinstance(v, sympy.Derivative) and not clocks.isdisjoint(v.variables))
+        )
+    )
