@@ -5,8 +5,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from conftest_browser import SITE, look, open_page, overflow
+from conftest_browser import SITE, axe_violations, look, open_page, overflow
 from playwright.sync_api import expect
+from test_plotting import FIELDS, graph, number
 
 from autodiff_tutorial import finite_differences as fd
 from autodiff_tutorial import plotting
@@ -82,10 +83,10 @@ def test_pointer_moves_the_step(step_size, panel, at, step):
     assert shown(step_size)[1] == pytest.approx(step, rel=0.3)
 
 
-def contrast(figure, *names):
+def contrast(figure, *names, paint="stroke"):
     """Return by how much each line differs in lightness from the ground that the figure stands on."""
     return figure.evaluate(
-        """(figure, names) => {
+        """(figure, [names, paint]) => {
       const light = (color) => {
         const [r, g, b] = color.match(/[\\d.]+/g).map((v) => v / 255)
           .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
@@ -95,11 +96,11 @@ def contrast(figure, *names):
       while (getComputedStyle(element).backgroundColor === "rgba(0, 0, 0, 0)") element = element.parentElement;
       const ground = light(getComputedStyle(element).backgroundColor);
       return names.map((name) => {
-        const line = light(getComputedStyle(figure.querySelector(name)).stroke);
+        const line = light(getComputedStyle(figure.querySelector(name))[paint]);
         return (Math.max(line, ground) + 0.05) / (Math.min(line, ground) + 0.05);
       });
     }""",
-        names,
+        [names, paint],
     )
 
 
@@ -111,22 +112,29 @@ def test_curve_and_point_stand_out(step_size, scheme):
 
 
 @pytest.fixture
-def show_movie(context, site):
-    """Return a function that puts a movie into a page, as a cell's output, and opens it."""
-    own, address = context.browser.new_context(), f"{site}book/movie.html"
+def show_output(context, site):
+    """Return a function that puts HTML into a page, as a cell's output, and opens it; its options are the browser's."""
+    opened, address = [], f"{site}book/output.html"
     built = (SITE / "book" / "bibliography.html").read_text(encoding="utf-8")
 
-    def show_movie(points, times, **options):
-        html = plotting.linkage(points, times, **options)._repr_html_()
+    def show_output(html, **options):
+        opened.append(context.browser.new_context(**options))
         output = f'<div class="cell_output docutils container"><div class="output text_html">{html}</div></div>'
-        body = re.sub("<article[^>]*>", rf"\g<0>{output}", built)
-        own.route(address, lambda route: route.fulfill(body=body, content_type="text/html"))
-        page, errors, _ = open_page(own, address)
+        body = re.sub("<article[^>]*>", lambda tag: tag[0] + output, built)
+        opened[-1].route(address, lambda route: route.fulfill(body=body, content_type="text/html"))
+        page, errors, _ = open_page(opened[-1], address)
         assert errors == []
-        return page.locator("[data-explorable=linkage]")
+        return page.locator("[data-explorable]")
 
-    yield show_movie
-    own.close()
+    yield show_output
+    for own in opened:
+        own.close()
+
+
+@pytest.fixture
+def show_movie(show_output):
+    """Return a function that shows a movie."""
+    return lambda *args, **options: show_output(plotting.linkage(*args, **options)._repr_html_())
 
 
 @pytest.fixture
@@ -259,3 +267,204 @@ def test_movie_fits_a_phone(movie):
     assert overflow(look(movie.page, width=390)) == []
     button, slider = movie.get_by_role("button").bounding_box(), movie.get_by_role("slider").bounding_box()
     assert button["y"] < slider["y"] + slider["height"] / 2 < button["y"] + button["height"]
+
+
+@pytest.fixture
+def show_steps(show_output):
+    """Return a function that shows the steps of a sweep over the record of a program."""
+
+    def show_steps(program, mode="reverse", **options):
+        return show_output(plotting.steps(graph(program), mode=mode)._repr_html_(), **options)
+
+    return show_steps
+
+
+@pytest.fixture
+def product(show_steps):
+    """Show reverse mode on x1 x2 + x2."""
+    return show_steps("product")
+
+
+def boxes(figure, line):
+    """Return what stands on a line of each box."""
+    return figure.locator(".node").evaluate_all(
+        "(all, line) => all.map((node) => node.querySelector(`.${line}`).textContent)", line
+    )
+
+
+def press(figure, name):
+    figure.get_by_role("button", name=name, exact=True).click()
+
+
+def at_step(figure):
+    return int(figure.get_attribute("data-step"))
+
+
+def last_step(figure):
+    return int(re.match(r"Step \d+ of (\d+)\.", figure.locator("output").inner_text())[1])
+
+
+def go_through(figure, forth):
+    """Go to the end, calling `forth` for each step, and return all that is shown on the way."""
+    states = [shown_in_boxes(figure)]
+    for _ in range(last_step(figure)):
+        forth()
+        states.append(shown_in_boxes(figure))
+    return states
+
+
+def shown_in_boxes(figure):
+    return [boxes(figure, line) for line in ("value", "derivative", "sum")], figure.locator("output").inner_text()
+
+
+@pytest.mark.parametrize("program", ["product", "loss", "busy"])
+@pytest.mark.parametrize("mode", FIELDS)
+def test_steps_lead_to_the_numbers_of_the_record(show_steps, program, mode):
+    """From empty boxes, click by click, to the values and derivatives that Python computed; the keys do the same."""
+    figure = show_steps(program, mode)
+    assert {*boxes(figure, "value"), *boxes(figure, "derivative")} == {""}
+    clicked = go_through(figure, lambda: press(figure, "Next"))
+    assert at_step(figure) == last_step(figure)
+    operations = graph(program).operations
+    for line, field in {"value": "value", "derivative": FIELDS[mode]}.items():
+        wanted = [getattr(operation, field) for operation in operations]
+        texts = boxes(figure, line)
+        assert [text == "" for text in texts] == [value is None for value in wanted]
+        moving = [value for value in wanted if value is not None]
+        assert [number(text) for text in texts if text] == pytest.approx(moving, rel=5e-4)
+    press(figure, "First")
+    figure.focus()
+    assert go_through(figure, lambda: figure.page.keyboard.press("ArrowRight")) == clicked
+    for state in reversed(clicked[:-1]):
+        figure.page.keyboard.press("ArrowLeft")
+        assert shown_in_boxes(figure) == state
+
+
+def test_contributions_arrive_one_by_one_and_add(product):
+    """The box of x2 holds nothing, then 1, then 3 = 1 + 2."""
+    seen = [
+        (derivative[1], sums[1]) for (_, derivative, sums), _ in go_through(product, lambda: press(product, "Next"))
+    ]
+    assert list(dict.fromkeys(seen)) == [("", ""), ("1", ""), ("3", "= 1 + 2")]
+
+
+def test_edge_in_use_stands_out_with_its_partial(product):
+    """While multiply passes 1 × 4 to x1, that edge alone is thick, and says 4; both boxes stand out."""
+    for _ in range(8):
+        press(product, "Next")
+    expect(product.locator("output")).to_have_text("Step 8 of 10. multiply passes 1 × 4 = 4 to x1.")
+    assert product.locator(".edge-label.now").all_text_contents() == ["4"]
+    assert product.locator(".edge.now").count() == 1
+    active = product.locator(".node[data-role=cotangent]").evaluate_all("all => all.map((n) => n.dataset.operation)")
+    assert active == ["0", "2"]
+    shown = product.locator(".edge-label text").evaluate_all(
+        "all => all.filter((text) => getComputedStyle(text).visibility === 'visible').map((text) => text.textContent)"
+    )
+    assert shown == ["4", "1", "1"]
+    press(product, "First")
+    assert product.locator(".now, .edge[data-role], .node[data-role]").count() == 0
+    for _ in range(5):
+        press(product, "Next")
+    assert product.locator(".edge[data-role]").count() == 0
+
+
+def test_buttons_stop_at_the_ends_and_keep_the_focus(product):
+    """First and last step stay where they are, and whoever presses on loses nothing."""
+    first, back, forth, last = (product.get_by_role("button", name=name) for name in ("First", "Back", "Next", "Last"))
+    for button, ended in {first: "true", back: "true", forth: "false", last: "false"}.items():
+        expect(button).to_have_attribute("aria-disabled", ended)
+    back.click(force=True)
+    assert at_step(product) == 0
+    last.press("Enter")
+    forth.focus()
+    forth.press("Enter")
+    forth.press("ArrowRight")
+    assert at_step(product) == 10
+    expect(forth).to_have_attribute("aria-disabled", "true")
+    expect(forth).to_be_focused()
+    forth.press("ArrowLeft")
+    forth.press("Control+ArrowLeft")
+    assert at_step(product) == 9
+
+
+def test_focus_is_seen(product):
+    """Figure and buttons carry an outline while they have the keyboard."""
+    product.page.keyboard.press("Tab")
+    product.focus()
+    outline = "element => [getComputedStyle(element).outlineStyle, getComputedStyle(element).outlineWidth]"
+    assert product.evaluate(outline) == ["solid", "3px"]
+    product.page.keyboard.press("Tab")
+    button = product.get_by_role("button", name="First")
+    expect(button).to_be_focused()
+    assert button.evaluate(outline) == ["solid", "3px"]
+
+
+def test_screen_reader_is_told_each_step(product):
+    """The sentence is announced, and the picture is named by it; the table holds all numbers."""
+    press(product, "Next")
+    expect(product.locator("output[aria-live=polite]")).to_have_text("Step 1 of 10. x1 is 2.")
+    name = "This is a computation graph of 4 operations, reverse mode in 10 steps. Step 1 of 10. x1 is 2."
+    expect(product.get_by_role("img", name=name)).to_be_visible()
+    product.locator("summary").click()
+    expect(product.get_by_role("row", name="multiply x1, x2 8 1")).to_be_visible()
+
+
+def test_table_stands_where_no_script_runs(show_steps):
+    """Without scripts the reader sees operations, values and adjoints, and nothing to press."""
+    figure = show_steps("product", java_script_enabled=False)
+    expect(figure.get_by_role("row", name="x2 4 3", exact=True)).to_be_visible()
+    expect(figure.get_by_role("button")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("mode", FIELDS)
+def test_steps_are_legible_and_accessible(show_steps, mode, scheme):
+    """axe-core finds nothing, and numbers and edges stand out from the page, at the end of a sweep."""
+    figure = show_steps("product", mode)
+    press(figure, "Last")
+    press(figure, "Back")
+    look(figure.page, scheme=scheme)
+    assert axe_violations(figure.page) == []
+    assert min(contrast(figure, ".title", ".value", ".derivative", ".edge-label.now .partial", paint="fill")) > 4.5
+    assert min(contrast(figure, ".node rect", ".edge path", ".edge.now path")) > 3
+
+
+@pytest.mark.parametrize("program", ["product", "loss"])
+def test_steps_fit_a_phone(show_steps, program):
+    """Nothing sticks out, the buttons stand in one row, and the drawing keeps its size of text."""
+    figure = show_steps(program)
+    press(figure, "Last")
+    assert overflow(look(figure.page, width=390)) == []
+    assert len({button.bounding_box()["y"] for button in figure.get_by_role("button").all()}) == 1
+    assert figure.locator("svg").evaluate("svg => svg.getScreenCTM().a") > 0.8
+
+
+def test_drawing_turns_to_fit_and_keeps_its_step(show_steps):
+    """On a wide page layers go from left to right, on a phone down, at the same step."""
+    figure = show_steps("chain", viewport={"width": 1280, "height": 900})
+    press(figure, "Last")
+    places = "all => all.map((node) => node.getBoundingClientRect()).map((box) => [box.x, box.y])"
+    wide, before = np.array(figure.locator(".node").evaluate_all(places)), shown_in_boxes(figure)
+    figure.page.set_viewport_size({"width": 390, "height": 900})
+    figure.page.wait_for_function("document.querySelector('.explorable svg').viewBox.baseVal.width < 200")
+    narrow = np.array(figure.locator(".node").evaluate_all(places))
+    assert np.all(np.diff(wide, axis=0) > [90, -1])
+    assert np.all(np.diff(narrow, axis=0) > [-1, 90])
+    assert shown_in_boxes(figure) == before
+
+
+def test_paper_shows_the_last_step(product):
+    """Who prints gets all numbers; the screen goes back to where it was."""
+    press(product, "Next")
+    seen = product.evaluate("""figure => ["beforeprint", "afterprint"].map((name) => {
+      window.dispatchEvent(new Event(name));
+      return figure.dataset.step;
+    })""")
+    assert seen == ["10", "1"]
+
+
+@pytest.mark.parametrize("motion, duration", {"reduce": "0s", "no-preference": "0.2s"}.items())
+def test_nothing_moves_for_those_who_ask(show_steps, motion, duration):
+    """Colors change at once where less motion is asked for."""
+    figure = show_steps("product", reduced_motion=motion)
+    assert figure.locator(".node rect").first.evaluate("rect => getComputedStyle(rect).transitionDuration") == duration

@@ -234,7 +234,127 @@
     setPlaying(false);
   };
 
-  const explorables = { "step-size": stepSize, linkage };
+  // A computation graph and the steps of a sweep over it, both made by `plotting.steps`, in JSON in `data-graph`: a step
+  // writes lines into boxes, and makes edges and boxes stand out. The layers go from left to right, or down where that is too wide.
+  const computationGraph = (container) => {
+    const { mode, name, titles, partials, drawings, steps } = JSON.parse(container.dataset.graph);
+    const last = steps.length - 1, reverse = mode === "reverse", smallest = 0.8;
+    const lines = ["title", "value", "derivative", "sum"];
+
+    const fallback = [...container.children];
+    container.textContent = "";
+    container.tabIndex = 0;
+    container.setAttribute("role", "group");
+    container.setAttribute("aria-label", "Computation graph; the left and right arrow keys step through it");
+    const stage = htmlElement("div", { class: "stage" }, container);
+    const foot = htmlElement("div", { class: "foot" }, container);
+    const controls = htmlElement("div", { class: "controls" }, foot);
+    const reading = htmlElement("output", { "aria-live": "polite" }, foot);
+    htmlElement("p", { class: "key" }, container, `Blue: values. ${reverse ? "Green: adjoints" : "Orange: tangents"}. On the edges: the local derivatives that multiply them.`);
+    const details = htmlElement("details", {}, container);
+    htmlElement("summary", {}, details, `All values and ${reverse ? "adjoints" : "tangents"}`);
+    details.append(...fallback.filter((element) => element.tagName === "TABLE"));
+
+    const line = (stops, down) => stops.map(([x, y], i) => {
+      if (i === 0) return `M${x} ${y}`;
+      const [a, b] = stops[i - 1];
+      if (i % 2 === 0) return `L${x} ${y}`;
+      return down ? `C${a} ${(b + y) / 2} ${x} ${(b + y) / 2} ${x} ${y}` : `C${(a + x) / 2} ${b} ${(a + x) / 2} ${y} ${x} ${y}`;
+    }).join("");
+    const arrow = ([x, y], down, sign) => (down
+      ? `M${x} ${y}L${x - 5} ${y - 9 * sign}L${x + 5} ${y - 9 * sign}Z`
+      : `M${x} ${y}L${x - 9 * sign} ${y - 5}L${x - 9 * sign} ${y + 5}Z`);
+    const textAt = (x, y, className, parent, string = "") => {
+      svgElement("text", { x, y, class: className, "text-anchor": "middle", "dominant-baseline": "central" }, parent).textContent = string;
+    };
+
+    let drawing = null, svg = null, edges = [], nodes = [], step = 0;
+    const draw = () => {
+      stage.textContent = "";
+      const { down, size, box } = drawing, [width, height] = box;
+      svg = svgElement("svg", { viewBox: `0 0 ${size.join(" ")}`, role: "img" }, stage);
+      svg.style.maxWidth = `${size[0]}px`;
+      edges = drawing.edges.map((stops) => {
+        const group = svgElement("g", { class: "edge" }, svg);
+        svgElement("path", { d: line(stops, down) }, group);
+        svgElement("path", { d: arrow(stops.at(-1), down, 1), class: "arrow" }, group);
+        svgElement("path", { d: arrow(stops[0], down, -1), class: "arrow back" }, group);
+        return group;
+      });
+      const labels = svgElement("g", {}, svg); // above all edges
+      drawing.labels.forEach(([x, y], i) => {
+        const group = svgElement("g", { class: "edge-label" }, labels), wide = 8 * partials[i].length + 2;
+        svgElement("rect", { x: x - wide / 2, y: y - 8, width: wide, height: 16, rx: 4 }, group);
+        textAt(x, y, "partial", group, partials[i]);
+        edges[i].label = group;
+      });
+      nodes = drawing.nodes.map(([x, y], i) => {
+        const group = svgElement("g", { class: "node", "data-operation": i }, svg);
+        svgElement("rect", { x: x - width / 2, y: y - height / 2, width, height, rx: 8 }, group);
+        lines.forEach((className, k) => textAt(x, y - height / 2 + 15 + 17 * k, className, group, k ? "" : titles[i]));
+        return group;
+      });
+    };
+
+    const show = (number) => {
+      step = Math.min(last, Math.max(0, number));
+      const { text, role } = steps[step];
+      nodes.forEach((node) => {
+        for (const className of lines.slice(1)) node.querySelector(`.${className}`).textContent = "";
+        delete node.dataset.role;
+      });
+      edges.forEach((edge) => [edge, edge.label].forEach((part) => {
+        part.classList.remove("now");
+        delete part.dataset.role;
+      }));
+      steps.slice(0, step + 1).forEach((past, i) => {
+        for (const [node, className, string] of past.write) nodes[node].querySelector(`.${className}`).textContent = string;
+        for (const edge of past.edges) {
+          [edges[edge], edges[edge].label].forEach((part) => {
+            if (past.role !== "primal" || i === step) part.dataset.role = past.role;
+            part.classList.toggle("now", i === step);
+          });
+        }
+      });
+      for (const node of steps[step].nodes) nodes[node].dataset.role = role;
+      const state = `Step ${step} of ${last}. ${text}`;
+      if (reading.textContent !== state) reading.textContent = state;
+      svg.setAttribute("aria-label", `This is ${name}. ${state}`);
+      buttons.forEach(([button, target]) => button.setAttribute("aria-disabled", target() === step));
+      Object.assign(container.dataset, { mode, step });
+    };
+
+    // A button that can do nothing stays where it is: one that is disabled would lose the focus.
+    const buttons = Object.entries({
+      First: () => 0, Back: () => Math.max(0, step - 1), Next: () => Math.min(last, step + 1), Last: () => last,
+    }).map(([label, target]) => {
+      const button = htmlElement("button", { type: "button" }, controls, label);
+      button.addEventListener("click", () => show(target()));
+      return [button, target];
+    });
+    container.addEventListener("keydown", (event) => {
+      const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (!move || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      show(step + move);
+    });
+
+    const fit = () => {
+      const room = stage.clientWidth || Infinity;
+      const best = drawings.find(({ size }) => room >= smallest * size[0]) ?? drawings.at(-1);
+      if (best === drawing) return;
+      drawing = best;
+      draw();
+      show(step);
+    };
+    window.addEventListener("resize", fit);
+    let left = 0;
+    window.addEventListener("beforeprint", () => { left = step; show(last); });
+    window.addEventListener("afterprint", () => show(left));
+    fit();
+  };
+
+  const explorables = { "step-size": stepSize, linkage, "computation-graph": computationGraph };
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("[data-explorable]").forEach((container, number) => explorables[container.dataset.explorable]?.(container, number));
   });
