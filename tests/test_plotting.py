@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
-from autodiff_tutorial import plotting
+from autodiff_tutorial import linear_maps, plotting
 from autodiff_tutorial.plotting.layout import layout
 
 
@@ -643,3 +643,34 @@ def test_computation_graph_rejects_what_it_cannot_show():
     bare = Record((ONE._replace(tangent=None),))
     with pytest.raises(ValueError, match=r"should have the tangent of the output. Got None."):
         plotting.computation_graph(bare, show="tangents")
+
+
+EDGES = [("x1", "y1", 2), ("x2", "y1", 1), ("y1", "z1", 1), ("x3", "z1", 2), ("y1", "z2", -1), ("x3", "z2", 1)]
+
+
+def test_weighted_graph_shows_nodes_and_weights():
+    """Each node and each weight is written once, arrows run to the right, and no two nodes are in one place."""
+    ax = plotting.weighted_graph(EDGES)
+    written = sorted(text.get_text() for text in ax.texts if text.get_text())
+    weights = [str(weight).replace("-", "\N{MINUS SIGN}") for _, _, weight in EDGES]
+    assert written == sorted([*weights, "x1", "x2", "x3", "y1", "z1", "z2"])
+    arrows = [text for text in ax.texts if not text.get_text()]
+    assert len(arrows) == len(EDGES)
+    assert all(arrow.xy[0] > arrow.xyann[0] for arrow in arrows)
+    places = {text.get_text(): text.get_position() for text in ax.texts if text.get_text()[:1] in {"x", "y", "z"}}
+    assert [places[node][0] for node in ("x3", "y1", "z2")] == [0, 1, 2]
+    assert min(abs(a[1] - b[1]) for a, b in combinations(places.values(), 2) if a[0] == b[0]) > 0.99
+
+
+def test_weighted_graph_of_the_library_is_drawn():
+    """A graph of linear_maps is drawn by its edges, where it is told to."""
+    ax = plt.subplots()[1]
+    assert plotting.weighted_graph(linear_maps.Graph(EDGES), ax=ax) is ax
+    assert len(ax.texts) == 2 * len(EDGES) + 6
+
+
+@pytest.mark.parametrize("edges, words", [([], "at least one edge"), ([("a", "b", 1), ("b", "a", 1)], "no cycle")])
+def test_graph_that_cannot_be_drawn_is_refused(edges, words):
+    """Neither nothing nor a cycle has a layout."""
+    with pytest.raises(ValueError, match=words):
+        plotting.weighted_graph(edges)

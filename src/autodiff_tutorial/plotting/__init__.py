@@ -19,6 +19,7 @@ from autodiff_tutorial.plotting.figures import (
 from autodiff_tutorial.plotting.graphs import computation_graph
 from autodiff_tutorial.plotting.movies import linkage
 from autodiff_tutorial.plotting.sweeps import steps
+from autodiff_tutorial.plotting.weighted import weighted_graph
 
 __all__ = [
     "COTANGENT",
@@ -34,4 +35,5 @@ __all__ = [
     "step_reference",
     "steps",
     "use_style",
+    "weighted_graph",
 ]
