@@ -2,13 +2,19 @@
 
 import math
 import re
-from functools import partial
+from functools import cache, partial
+from itertools import pairwise
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import sympy
 
-from autodiff_tutorial import sampled_data, symbolic
+from autodiff_tutorial import forward_mode as fm
+from autodiff_tutorial import linear_maps, sampled_data, symbolic
+from autodiff_tutorial import primitives as ops
+from autodiff_tutorial import reverse_mode as rm
 from autodiff_tutorial.exercises import check
 
 
@@ -117,6 +123,115 @@ def swinging(r, theta, t, m, k, l, g, across=2, sign=1, down=1, rest=1, half=2, 
     """Write the Lagrangian of the spring pendulum, with the mistakes that readers make."""
     kinetic = m * (r.diff(t) ** 2 + r**across * theta.diff(t) ** 2) / 2
     return kinetic - sign * (k * (r - rest * l) ** 2 / half - down * m * g * r * angle(theta))
+
+
+def stepped(f, x, h=1e-4):
+    """Return the second difference of f, a derivative that is not exact."""
+    return (f(x + h) - 2 * f(x) + f(x - h)) / h**2
+
+
+def nested(f, x, inner=1.0):
+    return fm.jvp(lambda y: fm.jvp(f, (y,), (inner if inner else y,))[1], (x,), (1.0,))
+
+
+def product(a, b, cross=2, first=1, second=1, scale=1):
+    """Multiply triples of a function and its derivatives, with the mistakes that readers make."""
+    middle = first * a[1] * b[0] + second * a[0] * b[1]
+    return a[0] * b[0], middle, scale * (a[2] * b[0] + cross * a[1] * b[1] + a[0] * b[2])
+
+
+def sine(a, inner=1, power=2, bend=1, turn=-1, scale=1):
+    s, c = np.sin(a[0]), np.cos(a[0])
+    return s, c * a[1] ** inner, scale * (bend * c * a[2] + turn * s * a[1] ** power)
+
+
+def triples(times=product, sin=sine):
+    return lambda a, b: (times(a, b), sin(a))
+
+
+def neuron(w, x, b, t, slope=True, error=True, factors=None):
+    """Differentiate the loss of a neuron, with the mistakes that readers make."""
+    y = 1 / (1 + np.exp(-(w * x + b)))
+    z_bar = (y - t if error else 1) * (y * (1 - y) if slope else 1)
+    return tuple(z_bar * factor for factor in (factors or (x, w, 1)))
+
+
+def swept(steps, add=True, backward=True, start=0.0, seed=1.0, leaves=False, local=lambda partials, k: partials[k]):
+    """Sweep over a tape, with the mistakes that readers make."""
+    used = {parent for parents, _ in steps for parent in parents}
+    bars = [1.0 if leaves and i not in used else start for i in range(len(steps))]
+    bars[-1] = seed
+    for i in range(len(steps))[:: -1 if backward else 1]:
+        parents, partials = steps[i]
+        for k, parent in enumerate(parents):
+            bars[parent] = (bars[parent] if add else 0) + local(partials, k) * bars[i]
+    return bars
+
+
+def by_children(steps):
+    """Look for the children of a step among all steps."""
+    bars = [0.0] * len(steps)
+    bars[-1] = 1.0
+    for i in reversed(range(len(steps) - 1)):
+        for child, (parents, partials) in enumerate(steps):
+            bars[i] += sum(d * bars[child] for parent, d in zip(parents, partials, strict=True) if parent == i)
+    return bars
+
+
+def by_paths(steps):
+    """Follow every path from the output on its own."""
+    bars = [0.0] * len(steps)
+
+    def give(i, bar):
+        bars[i] += bar
+        for parent, d in zip(*steps[i], strict=True):
+            give(parent, d * bar)
+
+    give(len(steps) - 1, 1.0)
+    return bars
+
+
+def by_recursion(steps):
+    """Ask the children of a step for their adjoints, which ask theirs."""
+    children = [[] for _ in steps]
+    for i, (parents, partials) in enumerate(steps):
+        for parent, d in zip(parents, partials, strict=True):
+            children[parent].append((i, d))
+
+    @cache
+    def bar(i):
+        return float(i == len(steps) - 1) + sum(d * bar(child) for child, d in children[i])
+
+    return [bar(i) for i in range(len(steps))]
+
+
+def softmax_matrix(s):
+    return np.diag(s) - np.outer(s, s)
+
+
+def solved(A, x, x_bar, transpose=True, sign=-1, right=None):
+    """Pull a cotangent through a linear system, with the mistakes that readers make."""
+    b_bar = np.linalg.solve(A.T if transpose else A, x_bar)
+    return sign * np.outer(b_bar, x if right is None else right(A, x)), b_bar
+
+
+def belong(mv, rmv, n, m, draw=None, **tolerance):
+    """Judge a transpose by the dot product law, with the mistakes that readers make."""
+    draw = draw or np.random.default_rng(0).normal
+    x, y = draw(size=n), draw(size=m)
+    return bool(np.isclose(y @ mv(x), rmv(y) @ x, **{"rtol": 1e-8, "atol": 0.0} | tolerance))
+
+
+def city(k, corners=1, weight=1, ways=((0, 1), (1, 0))):
+    """Return the streets of a city of k by k blocks as edges."""
+    size = k + corners
+    steps = [((a, b), (a + da, b + db)) for a in range(size) for b in range(size) for da, db in ways]
+    return [(tail, head, weight) for tail, head in steps if max(head) < size]
+
+
+def newton(f, x, sign=-1, start=1, factor=1):
+    """Take a step of Gauss and Newton with dense matrices, with the mistakes that readers make."""
+    return start * x + sign * factor * np.linalg.lstsq(jax.jacrev(f)(x), f(x))[0]
 
 
 # Exercise to wrong answers, each with words of the hint that it should get.
@@ -405,6 +520,281 @@ WRONG = {
         (lambda *a: [swinging(*a)], "one expression, not a list"),
         (lambda *a: swinging(*a) + sympy.Symbol("c"), "it holds c from elsewhere"),
     ],
+    "forward_mode.passes": [
+        ({"jacobian": 1000, "product": 1, "column": 1}, "the number of outputs"),
+        ({"jacobian": 5000, "product": 1, "column": 1}, "the number of entries of J"),
+        ({"jacobian": 6, "product": 1, "column": 1}, "finite differences need"),
+        ({"jacobian": 1, "product": 1, "column": 1}, "picks out a column of J"),
+        ({"jacobian": 7, "product": 1, "column": 1}, "how many columns has J"),
+        ({"jacobian": 5, "product": 5, "column": 1}, "Is J itself needed here"),
+        ({"jacobian": 5, "product": 1000, "column": 1}, "the number of outputs"),
+        ({"jacobian": 5, "product": 5000, "column": 1}, "the number of entries of J"),
+        ({"jacobian": 5, "product": 0, "column": 1}, "nothing of its change along v"),
+        ({"jacobian": 5, "product": 2, "column": 1}, "what does jvp(f, (x,), (v,)) return"),
+        ({"jacobian": 5, "product": 1, "column": 5}, "with respect to every input"),
+        ({"jacobian": 5, "product": 1, "column": 1000}, "the number of outputs"),
+        ({"jacobian": 5, "product": 1, "column": 2}, "a column of J. Which v"),
+        ({"jacobian": 5, "product": 1}, 'the keys "jacobian", "product" and "column"'),
+        ((5, 1, 1), 'the keys "jacobian", "product" and "column"'),
+    ],
+    "forward_mode.quotient": [
+        (lambda x, dx, y, dy: (x / y, (dx * y + x * dy) / y**2), "Which sign has that term"),
+        (lambda x, dx, y, dy: (x / y, dx / y), "The denominator has a tangent too"),
+        (lambda x, dx, y, dy: (x / y, -x * dy / y**2), "The numerator has a tangent too"),
+        (lambda x, dx, y, dy: (x / y, (x * dy - dx * y) / y**2), "the sign is reversed"),
+        (lambda x, dx, y, dy: (x / y, dx / dy), "not the quotient of the tangents"),
+        (lambda x, dx, y, dy: (x / y, dx * y + x * dy), "the rule of a product"),
+        (lambda x, dx, y, dy: (x / y, (dx * y - x * dy) / y), "a factor 1 / x2 is missing"),
+        (lambda x, dx, y, dy: (x / y, dx * y - x * dy), "the numerator alone"),
+        (lambda x, dx, y, dy: (x / y, dx / y - x * dy / y), "needs another factor"),
+        (lambda x, dx, y, dy: (x / y, dx + dy), "Take the product rule"),
+        (lambda x, dx, y, dy: (x * y, dx), "the quotient itself"),
+        (lambda x, dx, y, dy: (dx * y - x * dy) / y**2, "return 2 results, in this order: y and y_dot"),
+    ],
+    "forward_mode.slip": [
+        (lambda number, a: (number - a[0], a[1]), "the slip itself"),
+        (lambda number, a: (a[0] - number, a[1]), "that is a - number"),
+        (lambda number, a: (number - a[0], number - a[1]), "its tangent is not the number"),
+        (lambda number, a: (number - a[0], number + a[1]), "its tangent is not the number"),
+        (lambda number, a: (number - a[0], 0.0), "a moves, and number - a with it"),
+        (lambda number, a: (number - a[0], -a[0]), "what does subtract make of it"),
+        (lambda number, a: (number + a[0], -a[1]), "subtracted from the number"),
+        (lambda number, a: number - a[0], "return 2 results"),
+    ],
+    "forward_mode.chain": [
+        (lambda a, b, c, x, v: a(*b(*c(x, v))), "that is a(b(c(x)))"),
+        (lambda a, b, c, x, v: a(x, v), "that is a(x) alone"),
+        (lambda a, b, c, x, v: b(*a(x, v)), "that is b(a(x)). c is still"),
+        (lambda a, b, c, x, v: (2 * c(*b(*a(x, v)))[0], v), "the value that the one before it returned"),
+        (lambda a, b, c, x, v: (c(*b(*a(x, v)))[0], c(x, b(x, a(x, v)[1])[1])[1]), "all three are linearized at x"),
+        (lambda a, b, c, x, v: c(b(*a(x, v))[0], v), "c is given v"),
+        (lambda a, b, c, x, v: c(*b(a(x, v)[0], v)), "the tangent of a is left out"),
+        (lambda a, b, c, x, v: (c(*b(*a(x, v)))[0], b(*a(x, v))[1]), "the tangent of b(a(x))"),
+        (lambda a, b, c, x, v: (c(*b(*a(x, v)))[0], a(x, v)[1]), "the tangent of a(x) alone"),
+        (lambda a, b, c, x, v: (c(*b(*a(x, v)))[0], v), "the value and the tangent that"),
+        (lambda a, b, c, x, v: (c(b(a(x, v)[0], v)[0], v)[0], c(*b(*a(x, v)))[1]), "one call of each function"),
+        (lambda a, b, c, x, v: c(*b(*a(x, v)))[1], "return 2 results"),
+    ],
+    "forward_mode.second": [
+        (lambda f, x: nested(f, x), "Give the tangent alone"),
+        (lambda f, x: fm.jvp(f, (x,), (1.0,)), "Give the tangent alone"),
+        (lambda f, x: fm.jvp(f, (x,), (1.0,))[1], "that is f'"),
+        (lambda f, x: f(x), "that is f itself"),
+        (lambda f, x: fm.jvp(f, (x,), (1.0,))[1] ** 2, "the square of f'"),
+        (lambda f, x: nested(f, x)[1] / 2, "the coefficient of a Taylor series"),
+        (lambda f, x: nested(f, x, inner=None)[1], "the slope of x f'(x)"),
+        (lambda f, x: -nested(f, x)[1], "the sign is reversed"),
+        (stepped, "close, but not to roundoff"),
+        (lambda f, x: x, "Apply jvp to that function"),
+        (lambda f, x: np.array([nested(f, x)[1]]), "the shape should be ()"),
+    ],
+    "forward_mode.taylor": [
+        (triples(lambda a, b: (a[0] * b[0], a[1] * b[1], a[2] * b[2])), "not the product of the derivatives"),
+        (triples(partial(product, first=0)), "the first factor moves too"),
+        (triples(partial(product, second=0)), "the second factor moves too"),
+        (triples(partial(product, cross=1)), "f' g' comes twice"),
+        (triples(partial(product, cross=0)), "f' g' is missing"),
+        (triples(partial(product, scale=0.5)), "half of it"),
+        (triples(lambda a, b: (*product(a, b)[:2], a[2] * b[2])), "not the product of the second derivatives"),
+        (triples(lambda a, b: (*product(a, b)[:2], 2 * a[1] * b[1])), "Where are f'' and g''"),
+        (triples(lambda a, b: (*product(a, b)[:2], 0.0)), "differentiate what comes out once more"),
+        (triples(lambda a, b: (a[0] + b[0], *product(a, b)[1:])), "the value itself"),
+        (triples(lambda a, b: product(a, b)[:2]), "Yours has shape (2,)"),
+        (triples(sin=partial(sine, inner=0)), "the derivative of what is inside is missing"),
+        (triples(sin=lambda a: (np.sin(a[0]), np.cos(a[1]), 0.0)), "of f, not of f'"),
+        (triples(sin=lambda a: (np.sin(a[0]), -np.cos(a[0]) * a[1], 0.0)), "sin rises at 0"),
+        (triples(sin=partial(sine, turn=0)), "cos f moves too"),
+        (triples(sin=partial(sine, bend=0)), "f' moves too"),
+        (triples(sin=partial(sine, power=1)), "enters squared"),
+        (triples(sin=partial(sine, turn=1)), "the derivative of cos is -sin"),
+        (triples(sin=partial(sine, bend=0, power=0)), "the second derivative of sin alone"),
+        (triples(sin=partial(sine, scale=0.5)), "half of it"),
+        (triples(sin=lambda a: (*sine(a)[:2], a[2])), "differentiate both of its factors"),
+        (product, "return 2 results"),
+    ],
+    "reverse_mode.adjoints": [
+        ({"c_bar": 12, "b_bar": 21, "a_bar": 135}, "the value of c"),
+        ({"c_bar": 1, "b_bar": 21, "a_bar": 135}, "times which factor"),
+        ({"c_bar": 108, "b_bar": 21, "a_bar": 135}, "the value of d"),
+        ({"c_bar": 9, "b_bar": 12, "a_bar": 135}, "b is used twice"),
+        ({"c_bar": 9, "b_bar": 9, "a_bar": 135}, "b is used twice"),
+        ({"c_bar": 9, "b_bar": 13, "a_bar": 135}, "which is not d_bar"),
+        ({"c_bar": 9, "b_bar": 108, "a_bar": 135}, "added, not multiplied"),
+        ({"c_bar": 9, "b_bar": 21, "a_bar": 126}, "c = a + b too. Add that share"),
+        ({"c_bar": 9, "b_bar": 21, "a_bar": 9}, "Add those shares"),
+        ({"c_bar": 9, "b_bar": 21, "a_bar": 72}, "each of the two factors gets a share"),
+        ({"c_bar": 9, "b_bar": 21, "a_bar": 63}, "and c = a + b uses it too"),
+        ({"c_bar": 9, "b_bar": 21, "a_bar": 81}, "complete only when c has given its share"),
+        ({"c_bar": 9, "b_bar": 21, "a_bar": 3}, "a share for each use"),
+        ({"c": 9, "b": 21, "a": 135}, 'the keys "c_bar", "b_bar" and "a_bar"'),
+        ((9, 21, 135), 'the keys "c_bar", "b_bar" and "a_bar"'),
+    ],
+    "reverse_mode.slip": [
+        (lambda w, x, b, t: neuron(w, x, b, t, factors=(x, w, 0)), "that is the page's"),
+        (lambda w, x, b, t: (*neuron(w, x, b, t)[:2], 1.0), "dz/db alone"),
+        (lambda w, x, b, t: (x, w, 1.0), "dz/dw alone"),
+        (lambda w, x, b, t: (neuron(w, x, b, t)[0], w, 1.0), "dz/dx alone"),
+        (lambda w, x, b, t: neuron(w, x, b, t, factors=(w, x, 1)), "that is x_bar"),
+        (lambda w, x, b, t: neuron(w, x, b, t, factors=(x, x, 1)), "that is w_bar"),
+        (lambda w, x, b, t: neuron(w, x, b, t, factors=(-x, -w, -1)), "the sign is reversed"),
+        (lambda w, x, b, t: neuron(w, x, b, t, factors=(2 * x, 2 * w, 2)), "the square cancels the 1/2"),
+        (partial(neuron, slope=False), "the slope of the sigmoid is missing"),
+        (partial(neuron, error=False), "with respect to y is missing"),
+        (lambda w, x, b, t: neuron(w, x, b, t, factors=(x, w, b)), "multiply the local derivatives"),
+        (lambda w, x, b, t: neuron(w, x, b, t)[:2], "return 3 results, in this order: w_bar, x_bar and b_bar"),
+    ],
+    "reverse_mode.bias": [
+        (lambda y_bar: (y_bar, y_bar), "An entry is used in 4 rows"),
+        (lambda y_bar: (y_bar, y_bar.sum(axis=0, keepdims=True)), "on one row of a matrix"),
+        (lambda y_bar: (y_bar, y_bar.sum(axis=1)), "a sum over each row"),
+        (lambda y_bar: (y_bar, y_bar.sum(axis=-int(len(y_bar) == 3))), "a sum over each row"),
+        (lambda y_bar: (y_bar, y_bar.mean(axis=0)), "that is the mean"),
+        (lambda y_bar: (y_bar, y_bar[0]), "the share of the first row"),
+        (lambda y_bar: (y_bar, y_bar[-1]), "the share of the last row"),
+        (lambda y_bar: (y_bar, y_bar.sum()), "one number. b has 3 entries"),
+        (lambda y_bar: (y_bar, [len(y_bar)] * y_bar.shape[1]), "how often an entry is used"),
+        (lambda y_bar: (y_bar, 2 * y_bar.sum(axis=0)), "Add what they pass on"),
+        (lambda y_bar: (y_bar.sum(axis=0), y_bar), "x_bar comes first"),
+        (lambda y_bar: (np.ones_like(y_bar), y_bar.sum(axis=0)), "the local derivative alone"),
+        (lambda y_bar: (2 * y_bar, y_bar.sum(axis=0)), "in the same entry of y"),
+        (lambda y_bar: y_bar, "return 2 results"),
+    ],
+    "reverse_mode.tape": [
+        (partial(swept, add=False), "the second share took the place of the first"),
+        (lambda steps: swept(steps, add=len(steps) == 2), "one share took the place of the other"),
+        (lambda steps: swept(steps, backward=len(steps) < 4), "Begin at the end"),
+        (partial(swept, seed=0.0), "begin with it"),
+        (partial(swept, start=1.0), "every adjoint began with 1"),
+        (partial(swept, leaves=True), "though no other step uses it"),
+        (partial(swept, local=lambda partials, k: partials[::-1][k]), "at its own place in the tuple"),
+        (partial(swept, local=lambda partials, k: 1.0), "Multiply by the partials"),
+        (lambda steps: swept(steps)[::-1], "the order is reversed"),
+        (lambda steps: [*swept(steps)[:-1], 0.0], "the adjoint of the output itself is 1"),
+        (lambda steps: [0.0] * (len(steps) - 1) + [1.0], "passes nothing on to its parents"),
+        (lambda steps: swept(steps)[: steps.count(((), ()))], "all steps, not of the inputs alone"),
+        (lambda steps: [bar or 1.0 for bar in swept(steps)], "its adjoint is 0."),
+        (lambda steps: swept(steps) if len(steps) < 9 else [0.0] * len(steps), "from the last step to the first"),
+        (by_children, "visit a step once"),
+        (by_paths, "visit a step once"),
+        (by_recursion, "in a loop"),
+    ],
+    "reverse_mode.softmax": [
+        (lambda s, s_bar: s * s_bar, "where one grows, the others fall"),
+        (lambda s, s_bar: s * (1 - s) * s_bar, "the diagonal of the Jacobian alone"),
+        (lambda s, s_bar: s_bar - s @ s_bar, "a factor s[j] is missing"),
+        (lambda s, s_bar: s * (s_bar - s_bar.mean()), "with equal weights"),
+        (lambda s, s_bar: s * (s_bar - s_bar.sum()), "with equal weights"),
+        (lambda s, s_bar: s * (s @ s_bar - s_bar), "the sign is reversed"),
+        (lambda s, s_bar: softmax_matrix(s), "Its product with s_bar"),
+        (lambda s, s_bar: s_bar, "write out the sum over i"),
+        (lambda s, s_bar: softmax_matrix(s) @ s_bar, "a matrix has 2000 of them"),
+        (lambda s, s_bar: jnp.asarray(softmax_matrix(s) @ s_bar), "a matrix has 2000 of them"),
+        (lambda s, s_bar: (jnp.diag(s) - jnp.outer(s, s)) @ s_bar, "a matrix has 2000 of them"),
+    ],
+    "reverse_mode.solve": [
+        (partial(solved, transpose=False), "that solves with A"),
+        (partial(solved, sign=1), "so dA x + A dx = 0"),
+        (lambda *args: (solved(*args)[0].T, solved(*args)[1]), "that is the transpose. Row i"),
+        (lambda *args: (-solved(*args)[0].T, solved(*args)[1]), "with the sign reversed"),
+        (lambda A, x, x_bar: (-np.outer(x_bar, x), solved(A, x, x_bar)[1]), "x_bar where b_bar belongs"),
+        (lambda *args: (solved(*args, transpose=False)[0], solved(*args)[1]), "that solves with A"),
+        (partial(solved, right=np.matmul), "that has b where x belongs."),
+        (partial(solved, sign=1, right=np.matmul), "and the other sign"),
+        (lambda A, x, x_bar: (-x * solved(A, x, x_bar)[1], solved(A, x, x_bar)[1]), "A_bar has the shape of A"),
+        (lambda A, x, x_bar: (-x @ solved(A, x, x_bar)[1], solved(A, x, x_bar)[1]), "one number. A has shape (3, 3)"),
+        (lambda A, x, x_bar: (A, solved(A, x, x_bar)[1]), "What does b_bar say of it"),
+        (lambda A, x, x_bar: (A, A.T @ x_bar), "the adjoint of multiplying by A"),
+        (lambda A, x, x_bar: (A, A @ x_bar), "not a product with A"),
+        (lambda A, x, x_bar: (A, -solved(A, x, x_bar)[1]), "x grows with b"),
+        (lambda A, x, x_bar: (A, x_bar), "that is x_bar itself"),
+        (lambda *args: solved(*args)[::-1], "It comes first"),
+        (lambda A, x, x_bar: (A, x), "what is its transpose"),
+        (lambda *args: solved(*args)[1:], "return 2 results"),
+    ],
+    "reverse_mode.checkpoints": [
+        (lambda T: (2 * T**0.5, T**0.5), "k comes first"),
+        (lambda T: (1, T), "at every step all T values are kept"),
+        (lambda T: (T, T), "no checkpoint but the start"),
+        (lambda T: (T / 2, T / 2), "T / k is small then"),
+        (lambda T: (math.log2(T), 2), "run again and again"),
+        (lambda T: (T ** (1 / 3), 2), "many more than the steps between them"),
+        (lambda T: (2, 2), "where its derivative vanishes"),
+        (lambda T: (T**0.5, T**0.5), "one of the two terms"),
+        (lambda T: (T**0.5, T), "without checkpoints"),
+        (lambda T: (T**0.5, T / 2), "put the best k"),
+        (lambda T: (T**0.5, 2), "put the best k"),
+        (lambda T: T**0.5, "return 2 results, in this order: k and peak"),
+    ],
+    "linear_maps.columns": [
+        (lambda mv, n: np.stack([mv(e) for e in np.eye(n)]), "that is the transpose"),
+        (lambda mv, n: np.array([mv(e)[:, None] for e in np.eye(n)]), "put the columns side by side"),
+        (lambda mv, n: mv(np.ones(n)), "one product, with a vector of ones"),
+        (lambda mv, n: [[mv(e)[0] for e in np.eye(n)]], "the shape should be (2, 3), and is (1, 3)"),
+        (lambda mv, n: np.array([mv(e) - mv(0 * e) for e in np.eye(n)]).T, "One for each of the 3 inputs"),
+        (lambda mv, n: np.stack([mv(2 * e) for e in np.eye(n)], axis=1), "the j-th row of np.eye(n)"),
+    ],
+    "linear_maps.grouping": [
+        ({"from_left": 10_100_000, "from_right": 110_000}, "the other grouping"),
+        ({"from_left": 110_000, "from_right": 110_000}, "the other grouping"),
+        ({"from_left": 220_000, "from_right": 20_200_000}, "counts the additions as well"),
+        ({"from_left": 100_000, "from_right": 10_100_000}, "the last product alone"),
+        ({"from_left": 10_000, "from_right": 10_100_000}, "the first product alone"),
+        ({"from_left": 110_000, "from_right": 10_000_000}, "the first product alone"),
+        ({"from_left": 1200, "from_right": 10_100_000}, "those are rows or products"),
+        ({"from_left": 3, "from_right": 4}, "takes a b c multiplications"),
+        ({"left": 110_000}, 'the keys "from_left" and "from_right"'),
+        (110_000, 'the keys "from_left" and "from_right"'),
+    ],
+    "linear_maps.slip": [
+        (lambda z1, z2: (2 * (z1 - z2), z1 - z2, z2), "the slip itself"),
+        (lambda z1, z2: (2 * (z1 - z2), z1 - z2, 2 * z1), "x3 reaches z2 as well"),
+        (lambda z1, z2: (2 * (z1 + z2), z1 + z2, 2 * z1 + z2), "with a minus sign"),
+        (lambda z1, z2: (2 * (z1 - z2), z1 - z2, 2 * z1 - z2), "with a plus sign"),
+        (lambda z1, z2: (z1 - z2, z1 - z2, 2 * z1 + z2), "enters y with the weight 2"),
+        (lambda z1, z2: (z1 - z2, 2 * (z1 - z2), 2 * z1 + z2), "x2 with the weight 1"),
+        (lambda z1, z2: (2 * z1, z1, 2 * z1 + z2), "y reaches z2 as well"),
+        (lambda z1, z2: (0, 0, 0), "over the nodes downstream"),
+        (lambda z1, z2: (z1, z2), "the shape should be (3,), and is (2,)"),
+    ],
+    "linear_maps.transpose": [
+        (lambda y: np.diff(y, prepend=0, append=0), "the sign is reversed"),
+        (lambda y: -np.diff(y, prepend=0, append=0)[::-1], "the order is reversed"),
+        (lambda y: np.append(y, 0), "each x_j occurs twice"),
+        (lambda y: np.append(0, y), "each x_j occurs twice"),
+        (lambda y: np.append(0, np.cumsum(y)), "The inverse is not the transpose"),
+        (lambda y: np.append(y, 0) + np.append(0, y), "enters with a minus sign"),
+        (lambda y: np.pad(-np.diff(y), 1), "the two ends occur once"),
+        (np.diff, "that is the map itself once more"),
+        (lambda y: np.append(y, y[-1]), "in which of the differences"),
+        (lambda y: y, "the shape should be (5,), and is (4,)"),
+    ],
+    "linear_maps.dot_product": [
+        (lambda mv, rmv, n, m: True, "these break the law"),
+        (lambda mv, rmv, n, m: False, "these obey the law"),
+        (lambda mv, rmv, n, m: 1.0, "return True or False"),
+        (partial(belong, draw=lambda size: np.ones(size)), "vectors of ones"),
+        (partial(belong, rtol=0.1), "that tolerance is too wide"),
+        (partial(belong, rtol=0.0, atol=1e-6), "not with a fixed number"),
+        (partial(belong, rtol=0.0, atol=1e-12), "not with a fixed number"),
+    ],
+    "linear_maps.paths": [
+        (partial(city, corners=0), "have 3 corners"),
+        (partial(city, weight=0), "a weight of 0 blocks the street"),
+        (lambda k: [(i, i + 1, 1) for i in range(2 * k)], "that is one path"),
+        (partial(city, ways=[(0, 1)]), "Yours has 3 and 3"),
+        (lambda k: [e for e in city(k) if e[:2] != ((1, 1), (1, 2))], "streets are missing"),
+        (partial(city, weight=2), "an edge to its right neighbor"),
+        (lambda k: [*city(k), ((0, 0), (1, 1), 1)], "an edge to its right neighbor"),
+    ],
+    "linear_maps.gauss_newton": [
+        (partial(newton, sign=1), "reversed: it should reduce f"),
+        (partial(newton, start=0), "Add it to x"),
+        (partial(newton, sign=1, start=0), "Add it to x"),
+        (partial(newton, factor=2), "twice too far"),
+        (lambda f, x: x - jax.jacrev(f)(x).T @ f(x), "a step down the gradient"),
+        (lambda f, x: x, "Is rtol small enough"),
+        (lambda f, x: f(x), "the shape should be (2,), and is (7,)"),
+    ],
 }
 
 # Exercise that asks for a prediction to the numbers that no verdict may show.
@@ -412,6 +802,9 @@ SECRET = {
     "finite_differences.digits": (8, 3),
     "sampled_data.noise": (0.0707, 2.449),
     "symbolic.swell": (20, 513),
+    "forward_mode.passes": (5, 1),
+    "reverse_mode.adjoints": (9, 21, 135),
+    "linear_maps.grouping": (110_000, 10_100_000),
 }
 
 # Right answers in other forms than those of the chapters' solutions.
@@ -434,6 +827,29 @@ RIGHT = {
     "symbolic.lie": symbolic.lie_derivative,
     "symbolic.differentiator": differentiator(cos=lambda d, e: ["*", ["*", d(e[1]), -1.0], ["sin", e[1]]]),
     "symbolic.spring_pendulum": lambda *a: 3 * swinging(*a) + (a[0] * a[1]).diff(a[2]) - a[5],
+    "forward_mode.passes": {"jacobian": 5.0, "product": np.int64(1), "column": 1},
+    "forward_mode.quotient": lambda x, dx, y, dy: fm.jvp(lambda a, b: a / b, (x, y), (dx, dy)),
+    "forward_mode.slip": lambda number, a: np.subtract((number, 0), a),
+    "forward_mode.chain": lambda a, b, c, x, v: list(c(*b(*a(x, v)))),
+    "forward_mode.second": lambda f, x: fm.jvp(rm.grad(f), (x,), (1.0,))[1],
+    "forward_mode.taylor": triples(sin=lambda a: np.array(sine(a))),
+    "reverse_mode.adjoints": {"c_bar": 9.0, "b_bar": np.int64(21), "a_bar": 135},
+    "reverse_mode.slip": rm.grad(lambda w, x, b, t: (ops.sigmoid(w * x + b) - t) ** 2 / 2, argnums=(0, 1, 2)),
+    "reverse_mode.bias": lambda y_bar: [y_bar.tolist(), sum(y_bar)],
+    "reverse_mode.tape": lambda steps: np.array(swept(steps)),
+    "reverse_mode.softmax": lambda s, s_bar: jnp.asarray(s) * s_bar - s * (s * s_bar).sum(),
+    "reverse_mode.solve": lambda A, x, x_bar: rm.vjp(np.linalg.solve, A, A @ x)[1](x_bar),
+    "reverse_mode.checkpoints": lambda T: (round(T**0.5), round(2 * T**0.5)),
+    "linear_maps.columns": lambda mv, n: np.column_stack([mv(e) for e in np.eye(n)]).tolist(),
+    "linear_maps.grouping": {"from_left": 1.1e5, "from_right": np.int64(10_100_000)},
+    "linear_maps.slip": lambda z1, z2: linear_maps.from_matrix([[2, 1, 2], [-2, -1, 1]]).T @ [z1, z2],
+    "linear_maps.transpose": lambda y: [-y[0], *(a - b for a, b in pairwise(y)), y[-1]],
+    "linear_maps.dot_product": lambda mv, rmv, n, m: jnp.allclose(
+        jnp.stack([mv(e) for e in np.eye(n)]) / abs(mv(np.ones(n))).max(),
+        jnp.stack([rmv(e) for e in np.eye(m)]).T / abs(mv(np.ones(n))).max(),
+    ),
+    "linear_maps.paths": lambda k: linear_maps.Graph(city(k)[::-1], inputs=[(0, 0)], outputs=[(k, k)]),
+    "linear_maps.gauss_newton": newton,
 }
 
 

@@ -1,5 +1,27 @@
 """Differentiation, by machine: every method of the book, ready for work."""
 
-from autodiff_tutorial import checks, devices, exercises, finite_differences, sampled_data, symbolic
+from autodiff_tutorial import (
+    checks,
+    devices,
+    exercises,
+    finite_differences,
+    forward_mode,
+    linear_maps,
+    primitives,
+    reverse_mode,
+    sampled_data,
+    symbolic,
+)
 
-__all__ = ["checks", "devices", "exercises", "finite_differences", "sampled_data", "symbolic"]
+__all__ = [
+    "checks",
+    "devices",
+    "exercises",
+    "finite_differences",
+    "forward_mode",
+    "linear_maps",
+    "primitives",
+    "reverse_mode",
+    "sampled_data",
+    "symbolic",
+]

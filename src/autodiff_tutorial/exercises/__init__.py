@@ -1,6 +1,27 @@
 """The readers' exercises: `check` judges an attempt, and says what went wrong."""
 
-from autodiff_tutorial.exercises import finite_differences, sampled_data, symbolic, symbolic_motion
+from autodiff_tutorial.exercises import (
+    finite_differences,
+    forward_mode,
+    forward_mode_second,
+    linear_maps,
+    reverse_mode,
+    reverse_mode_rules,
+    sampled_data,
+    symbolic,
+    symbolic_motion,
+)
 from autodiff_tutorial.exercises.judge import check
 
-__all__ = ["check", "finite_differences", "sampled_data", "symbolic", "symbolic_motion"]
+__all__ = [
+    "check",
+    "finite_differences",
+    "forward_mode",
+    "forward_mode_second",
+    "linear_maps",
+    "reverse_mode",
+    "reverse_mode_rules",
+    "sampled_data",
+    "symbolic",
+    "symbolic_motion",
+]
