@@ -10,7 +10,8 @@ from playwright.sync_api import expect
 from test_plotting import FIELDS, graph, number
 
 from autodiff_tutorial import finite_differences as fd
-from autodiff_tutorial import plotting
+from autodiff_tutorial import plotting, reverse_mode
+from autodiff_tutorial import primitives as ops
 
 SCHEMES = {"forward": 1, "central": 2}
 TIMES = np.arange(61) / 20
@@ -338,6 +339,26 @@ def test_steps_lead_to_the_numbers_of_the_record(show_steps, program, mode):
     for state in reversed(clicked[:-1]):
         figure.page.keyboard.press("ArrowLeft")
         assert shown_in_boxes(figure) == state
+
+
+CHAPTER_RECORDS = {
+    "x1 x2 + x2": (0, lambda x1, x2: x1 * x2 + x2, (2.0, 4.0)),
+    "neuron": (1, lambda w, x, b, t: (ops.sigmoid(w * x + b) - t) ** 2 / 2, (1.5, 2.0, -1.0, 1.0)),
+}
+
+
+@pytest.mark.parametrize("case", CHAPTER_RECORDS)
+def test_graph_of_the_chapter_ends_with_the_adjoints_of_its_record(context, site, case):
+    """What readers step through in the chapter on reverse mode is what `record` finds."""
+    place, program, args = CHAPTER_RECORDS[case]
+    page = open_page(context, f"{site}book/reverse_mode.html")[0]
+    figure = page.locator("[data-explorable=computation-graph]").nth(place)
+    press(figure, "Last")
+    operations = reverse_mode.record(program, *args).operations
+    for line, field in {"value": "value", "derivative": "adjoint"}.items():
+        wanted = [getattr(operation, field) for operation in operations]
+        assert [number(text) for text in boxes(figure, line)] == pytest.approx(wanted, rel=5e-4)
+    page.close()
 
 
 def test_contributions_arrive_one_by_one_and_add(product):

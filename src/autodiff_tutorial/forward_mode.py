@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from autodiff_tutorial import primitives
-from autodiff_tutorial.primitives.boundary import as_function_of, checked_floats, explained, like, numbered, owned
+from autodiff_tutorial.primitives.boundary import as_function_of, checked_floats, like, numbered, owned, run
 from autodiff_tutorial.primitives.loops import along_basis, scan_leaves
 from autodiff_tutorial.primitives.rules import rule_of
 from autodiff_tutorial.primitives.tracing import Level, Traced, call, is_float, shape_of, suspended, zeros_like
@@ -171,13 +171,7 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
             )
     dots = {i: like(x_dot, x) for i, (x, x_dot) in enumerate(zip(leaves, dots, strict=True))}
     with _Forward() as level:
-        try:
-            y = f(*jax.tree.unflatten(tree, level.joined(leaves, dots)))
-        except TypeError as error:
-            better = explained(f"{name}(f=...)", error, Dual)
-            if better is None:
-                raise
-            raise better from error
+        y = run(name, f, jax.tree.unflatten(tree, level.joined(leaves, dots)), Dual)
         ys, y_tree = jax.tree.flatten(y)
         ys, y_dots = level.parts(checked_floats(f"{name}(f=...)(...)", ys))
     y_dots = [y_dots[i] if i in y_dots else zeros_like(y) for i, y in enumerate(ys)]

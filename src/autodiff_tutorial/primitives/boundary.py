@@ -28,15 +28,20 @@ def checked_floats(call, leaves):
     return [np.float64(leaf) if type(leaf) is float else leaf for leaf in leaves]
 
 
-def explained(call, error, traced):
-    """Return a better error for one that a library raised since it did not know a traced value; None for others."""
-    if traced.__name__ not in str(error) or "primitives" in str(error):
-        return None
-    reason = str(error).partition("\n")[0].rstrip(".")
-    return TypeError(
-        f"`{call}` should be a function of primitives. It calls one that does not know traced values: {reason}. "
-        "Use functions of autodiff_tutorial.primitives, or of NumPy, instead of jax.numpy."
-    )
+def run(call, f, args, traced):
+    """Apply a reader's function to traced arguments; say more where a library raised since it did not know them."""
+    try:
+        return f(*args)
+    except (TypeError, ValueError) as error:
+        reason, cause = str(error).partition("\n")[0].rstrip("."), error.__cause__
+        if isinstance(cause, TypeError) and "primitives." in str(cause):
+            raise TypeError(str(cause)) from error
+        if isinstance(error, ValueError) or traced.__name__ not in reason or "primitives" in reason:
+            raise
+        raise TypeError(
+            f"`{call}(f=...)` should be a function of primitives. It calls one that does not know traced values: "
+            f"{reason}. Use functions of autodiff_tutorial.primitives, or of NumPy, instead of jax.numpy."
+        ) from error
 
 
 def like(x_dot, x):

@@ -13,6 +13,7 @@ from autodiff_tutorial.primitives.rules import define
 from autodiff_tutorial.primitives.tracing import (
     dtype_of,
     innermost,
+    is_float,
     on_jax,
     plain,
     running,
@@ -107,7 +108,8 @@ def scan_leaves(step, c, x, p, length, reverse):
     leaves = [*c, *x, *p]
     if not on_jax(*map(plain, leaves)):
         return _python_loop(step, c, x, p, length, reverse)
-    c = [jnp.asarray(leaf, jnp.result_type(float)) if type(leaf) is float else leaf for leaf in c]
+    dtype = jnp.result_type(0.0, *(plain(leaf) for leaf in leaves if is_float(leaf)))  # what a Python float becomes
+    c = [jnp.asarray(leaf, dtype) if type(leaf) is float else leaf for leaf in c]
     level = innermost(leaves)
     if level is not None:
         level.require_running("primitives.scan")

@@ -9,7 +9,6 @@ from autodiff_tutorial import primitives
 from autodiff_tutorial.primitives.boundary import (
     as_function_of,
     checked_floats,
-    explained,
     like,
     numbered,
     ones_like,
@@ -17,7 +16,7 @@ from autodiff_tutorial.primitives.boundary import (
 )
 from autodiff_tutorial.primitives.loops import along_basis
 from autodiff_tutorial.primitives.tracing import Traced, call, on_jax, shape_of, zeros_like
-from autodiff_tutorial.reverse_mode.tape import Input, Node, Tape, pull
+from autodiff_tutorial.reverse_mode.tape import Node, Tape, on_tape, pull
 
 
 def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
@@ -72,25 +71,8 @@ def _vjp(name, f, primals):
     if not callable(f):
         raise TypeError(f"`{name}(f=...)` should be a function. Got {f!r}.")
     given, tree = jax.tree.flatten(primals)
-    leaves = checked_floats(f"{name}(*primals)", given)
     with Tape() as tape:
-        for leaf in leaves:
-            tape.lock(leaf)
-        nodes = [tape.write(Input(leaf)) for leaf in leaves]
-        try:
-            y = f(*jax.tree.unflatten(tree, nodes))
-        except TypeError as error:
-            better = explained(f"{name}(f=...)", error, Node)
-            if better is None:
-                raise
-            raise better from error
-        except ValueError as error:
-            if not tape.outermost.locked or "read-only" not in str(error) or "primitives" in str(error):
-                raise
-            raise ValueError(
-                f"`{name}(f=...)` should be a function that changes no array. It assigns to one that the tape still "
-                "needs. Make a new array: x = x + y, primitives.replace(x, index, y), or a copy."
-            ) from error
+        y, leaves = on_tape(name, f, tape, given, tree)
         ys, y_tree = jax.tree.flatten(y)
         ys = checked_floats(f"{name}(f=...)(...)", ys)
         entries = tape.entries
@@ -277,6 +259,12 @@ def checkpoint(f: Callable) -> Callable:
     -------
     callable
         The same function, with the same derivatives, for one more evaluation and less memory.
+
+    Notes
+    -----
+    Under `jax.jit` the second run stands behind `jax.lax.optimization_barrier`, as that of `jax.checkpoint` does. XLA
+    respects it on GPUs; on CPUs it merges the two runs, and nothing is saved. There, loop over segments by
+    `primitives.scan`, which keeps the carries only.
 
     Raises
     ------

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from autodiff_tutorial.primitives.boundary import checked_floats
+from autodiff_tutorial.primitives.boundary import checked_floats, ones_like
 from autodiff_tutorial.primitives.rules import rule_of
 from autodiff_tutorial.primitives.tracing import plain, shape_of
-from autodiff_tutorial.reverse_mode.tape import Input, Node, Operation, Tape, Whole, pull
+from autodiff_tutorial.reverse_mode.tape import Input, Node, Operation, Tape, Whole, on_tape, pull
 
 
 class Step(NamedTuple):
@@ -111,14 +111,13 @@ def record(f: Callable, *args: Any, tangents: tuple | None = None) -> Graph:
     paths, tree = jax.tree_util.tree_flatten_with_path(args)
     names = _names(f, [path for path, _ in paths])
     with Tape() as tape:
-        leaves = checked_floats("reverse_mode.record", [leaf for _, leaf in paths])
-        y = f(*jax.tree.unflatten(tree, [tape.write(Input(leaf)) for leaf in leaves]))
+        y, leaves = on_tape("reverse_mode.record", f, tape, [leaf for _, leaf in paths], tree)
         entries = tape.entries
     if not isinstance(y, Node) or y.level is not tape:
         raise TypeError(
             f"`reverse_mode.record(f=...)` should return one number or array that depends on the arguments. Got {y!r}."
         )
-    bars = pull(entries, [(y.index, np.float64(1))]) if shape_of(y) == () else [None] * len(entries)
+    bars = pull(entries, [(y.index, ones_like(y))]) if shape_of(y) == () else [None] * len(entries)
     dots = _pushed(entries, len(leaves), tangents)
     kept = sorted(_ancestors(entries, y.index) | set(range(len(leaves))))
     order = {place: i for i, place in enumerate(kept)}

@@ -1,8 +1,9 @@
 """The tape: every operation on a traced value is written down, and read backward to pull a cotangent to the inputs."""
 
+import jax
 import numpy as np
 
-from autodiff_tutorial.primitives.boundary import like
+from autodiff_tutorial.primitives.boundary import checked_floats, like, run
 from autodiff_tutorial.primitives.loops import hold, scan_leaves
 from autodiff_tutorial.primitives.rules import rule_of
 from autodiff_tutorial.primitives.tracing import Level, Traced, call, is_float, plain, running, suspended, zeros_like
@@ -200,6 +201,22 @@ def _split(leaves, n):
 def _flat(step, leaves, n, k):
     new, y = step(leaves[:n], leaves[n : n + k], leaves[n + k :])
     return [*new, *y]
+
+
+def on_tape(name, f, tape, given, tree):
+    """Run a reader's function on a tape; return what it returns, and the arguments as floats and arrays."""
+    leaves = checked_floats(f"{name}(*primals)", given)
+    tape.lock(tuple(leaves))
+    nodes = [tape.write(Input(leaf)) for leaf in leaves]
+    try:
+        return run(name, f, jax.tree.unflatten(tree, nodes), Node), leaves
+    except ValueError as error:
+        if not tape.outermost.locked or "read-only" not in str(error) or "primitives" in str(error):
+            raise
+        raise ValueError(
+            f"`{name}(f=...)` should be a function that changes no array. It assigns to one that the tape still needs. "
+            "Make a new array: x = x + y, primitives.replace(x, index, y), or a copy."
+        ) from error
 
 
 def pull_through(f, leaves, wanted, y_bars):
