@@ -630,7 +630,7 @@ WRONG = {
         ((9, 21, 135), 'the keys "c_bar", "b_bar" and "a_bar"'),
     ],
     "reverse_mode.slip": [
-        (lambda w, x, b, t: neuron(w, x, b, t, factors=(x, w, 0)), "that is the page's"),
+        (lambda w, x, b, t: neuron(w, x, b, t, factors=(x, w, 0)), "that is the slip itself"),
         (lambda w, x, b, t: (*neuron(w, x, b, t)[:2], 1.0), "dz/db alone"),
         (lambda w, x, b, t: (x, w, 1.0), "dz/dw alone"),
         (lambda w, x, b, t: (neuron(w, x, b, t)[0], w, 1.0), "dz/dx alone"),

@@ -424,7 +424,7 @@ def test_screen_reader_is_told_each_step(product):
     """The sentence is announced, and the picture is named by it; the table holds all numbers."""
     press(product, "Next")
     expect(product.locator("output[aria-live=polite]")).to_have_text("Step 1 of 10. x1 is 2.")
-    name = "This is a computation graph of 4 operations, reverse mode in 10 steps. Step 1 of 10. x1 is 2."
+    name = "This is a computation graph of 4 nodes, reverse mode in 10 steps. Step 1 of 10. x1 is 2."
     expect(product.get_by_role("img", name=name)).to_be_visible()
     product.locator("summary").click()
     expect(product.get_by_role("row", name="multiply x1, x2 8 1")).to_be_visible()

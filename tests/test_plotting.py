@@ -397,7 +397,7 @@ def test_steps_are_the_same_every_time(program, mode):
     shown, again = (plotting.steps(graph(program), mode=mode) for _ in range(2))
     count = len(script(program, mode)["steps"]) - 1
     size = len(graph(program).operations)
-    assert repr(shown) == f"a computation graph of {size} operation{'s' * (size > 1)}, {mode} mode in {count} steps"
+    assert repr(shown) == f"a computation graph of {size} node{'s' * (size > 1)}, {mode} mode in {count} steps"
     assert shown._repr_html_() == again._repr_html_()
     assert f"<p>This is {shown!r}: the book's page goes through it step by step.</p>" in shown._repr_html_()
     assert len(shown._repr_html_()) < 9000

@@ -116,7 +116,7 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
 
     .. math:: \dot y = \sum_k \frac{\partial f}{\partial x_k}(x)\, \dot x_k
 
-    The cost is a small multiple of that of `f`, and no more memory, whatever the number of inputs.
+    The cost is a small multiple of that of `f`, in time and in memory, whatever the number of inputs.
 
     Parameters
     ----------

@@ -45,6 +45,8 @@ def _(attempt):
         M, calls = random.integers(-9, 10, size=(m, n)).astype(float), []
 
         def mv(x, M=M, calls=calls):
+            if np.shape(x) != M.shape[1:]:
+                raise ValueError(f"mv takes one vector, of shape {M.shape[1:]}, and got shape {np.shape(x)}")
             calls.append(1)
             return M @ x
 
@@ -215,5 +217,6 @@ def _(attempt):
                 (x - J.T @ r, "that is a step down the gradient: J^T J is still to be divided out."),
                 (x - 2 * step, "twice too far: 2 J^T f is the gradient of |f|^2, and 2 J^T J belongs to it."),
             ),
-            hint="solve J^T J p = -J^T f(x) for p with cg, and return x + p. Is rtol small enough?",
+            hint="solve J^T J v = -J^T f(x) for v with cg, which takes a map by .to_scipy(). Return x + v. "
+            "Is rtol small enough?",
         )

@@ -73,7 +73,7 @@ def _(attempt):
             ((bars[1], "that is x_bar."), (x, "that is dz/dw alone. L changes by way of z.")),
             ((bars[0], "that is w_bar."), (w, "that is dz/dx alone. L changes by way of z.")),
             (
-                (0.0, "that is the page's. z changes with b, and L with z."),
+                (0.0, "that is the slip itself. z changes with b, and L with z."),
                 (1.0, "that is dz/db alone. L changes by way of z."),
             ),
         )

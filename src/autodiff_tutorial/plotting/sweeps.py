@@ -19,7 +19,7 @@ class _Sweep:
 
     def __repr__(self):
         count, steps = len(self._operations), len(self._steps) - 1
-        return f"a computation graph of {count} operation{'s' * (count > 1)}, {self._mode} mode in {steps} steps"
+        return f"a computation graph of {count} node{'s' * (count > 1)}, {self._mode} mode in {steps} steps"
 
     def _repr_html_(self):
         data = html.escape(json.dumps(self._data(), ensure_ascii=False, separators=(",", ":")), quote=False)
