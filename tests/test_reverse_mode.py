@@ -173,7 +173,8 @@ def test_what_is_kept_whole_may_mix_the_levels(outer, inner):
     """Checkpoints and loops on JAX that are given values of several runs belong to the innermost."""
     cube = lambda a, b: checkpoint(lambda a, b: a * b * b)(a, b)  # noqa: E731
     loop = lambda a, b: scan(lambda c, _, b: (c * b, None), a, None, (b,), length=2)[0]  # noqa: E731
-    for f, number in ((cube, float), (loop, jnp.asarray)):
+    pair = lambda a, b: math.prod(checkpoint(lambda a, b: (a * b, b))(a, b))  # noqa: E731
+    for f, number in ((cube, float), (pair, float), (loop, jnp.asarray)):
         assert outer(lambda x, f=f: inner(lambda y: f(x, y))(x) * x)(number(3.0)) == 54  # 2 x^3
         assert outer(lambda x, f=f: inner(lambda y: f(y, x))(x) * x)(number(3.0)) == 27  # x^3
         assert outer(lambda x, f=f: inner(lambda y: f(y, y) * x)(x * x))(number(2.0)) == 240  # 3 x^5
