@@ -10,7 +10,8 @@ def compare(contenders, repetitions=7):
     """Time functions of no argument against each other.
 
     Each is called once to warm up (for JAX that compiles). Then all are called in turn, `repetitions` times, so that
-    a slow moment of the machine hits all alike; quick ones are called many times in a turn, about 20 ms in all.
+    a slow moment of the machine hits all alike, and every other time in the opposite order, so that what one leaves
+    behind in the caches does too; quick ones are called many times in a turn, about 20 ms in all.
 
     Parameters
     ----------
@@ -29,8 +30,8 @@ def compare(contenders, repetitions=7):
         first[name] = _seconds(function, 1)
         calls[name] = max(1, min(1000, int(0.02 / _seconds(function, 1))))
     turns = {name: [] for name in contenders}
-    for _ in range(repetitions):
-        for name, function in contenders.items():
+    for turn in range(repetitions):
+        for name, function in list(contenders.items())[:: -1 if turn % 2 else 1]:
             turns[name].append(_seconds(function, calls[name]) / calls[name])
     return {
         name: {"first": first[name], "median": statistics.median(t), "min": min(t), "max": max(t)}
