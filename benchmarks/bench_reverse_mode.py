@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from itertools import pairwise
 
 import autograd
 import autograd.numpy as anp
@@ -49,7 +50,7 @@ def rows():
 def _problems():
     random = np.random.default_rng(0)
     sizes = (64, 256, 256, 256, 1)
-    layers = [(random.normal(size=(m, n)) / np.sqrt(m), np.zeros(n)) for m, n in zip(sizes, sizes[1:], strict=False)]
+    layers = [(random.normal(size=(m, n)) / np.sqrt(m), np.zeros(n)) for m, n in pairwise(sizes)]
     batch, targets = random.normal(size=(512, 64)), random.normal(size=(512, 1))
     yield "MLP 64-256-256-256-1, batch 512", _mlp, (layers, batch, targets)
     yield "Rosenbrock, n = 10^5", _rosenbrock, (random.uniform(-1, 1, 100_000),)
@@ -89,7 +90,7 @@ def _python_scan(step, carry, xs, params, length):
 
 def _compile_times(makers, args, repetitions=5):
     turns = {name: [] for name in makers}
-    for turn in range(repetitions + 1):
+    for _ in range(repetitions + 1):
         for name, make in makers.items():
             jax.clear_caches()
             start = time.perf_counter()

@@ -101,7 +101,7 @@ class Traced:
     def __setitem__(self, index, value):
         raise _no_mutation("x[...] = y")
 
-    def _refuse_number(self, *_):
+    def _refuse_number(self, *_, **__):
         raise TypeError(
             f"A traced value ({type(self).__name__}) cannot become a plain number or array: its derivative would be "
             "lost. Join traced values by primitives.stack or primitives.concatenate instead of np.array, and fill "
