@@ -784,3 +784,51 @@ def test_traced_values_are_one_class():
     seen = []
     grad(lambda x: seen.append(isinstance(x, Traced)) or x)(1.0)
     assert seen == [True]
+
+
+def test_column_and_row_of_the_slides():
+    """At x, (x1^2 + x2^2, x1 x2) has the first column (2 x1, x2) and the first row (2 x1, 2 x2)."""
+    x, e1 = np.array([3.0, 5.0]), np.array([1.0, 0.0])
+
+    def f(x):
+        return primitives.stack([x[0] ** 2 + x[1] ** 2, x[0] * x[1]])
+
+    assert jvp(f, (x,), (e1,))[1].tolist() == [6.0, 5.0]
+    assert vjp(f, x)[1](e1)[0].tolist() == [6.0, 10.0]
+
+
+def test_dot_product_tells_the_printed_backward_pass_from_ours():
+    """For x1 x2 + x2 at (2, 4) the pass of a tutorial gives (5, 2), and breaks the law that (4, 3) obeys."""
+    f, x, x_dot = (lambda x1, x2: x1 * x2 + x2), (2.0, 4.0), (0.7, -1.3)
+    value, pullback = vjp(f, *x)
+    pushed = jvp(f, x, x_dot)[1]
+    assert (value, pullback(1.0)) == (12.0, (4.0, 3.0))
+    assert np.dot(pullback(1.0), x_dot) == pytest.approx(pushed, rel=1e-12)
+    assert abs(np.dot((5.0, 2.0), x_dot) - pushed) > 1
+
+
+def test_neuron_by_hand():
+    """Backpropagation through (sigmoid(w x + b) - t)^2 / 2, with every local derivative written out."""
+    w, x, b, t = 1.5, 2.0, -1.0, 1.0
+    y = 1 / (1 + math.exp(-(w * x + b)))
+    z_bar = (y - t) * y * (1 - y)
+    found = grad(lambda w, x, b, t: (primitives.sigmoid(w * x + b) - t) ** 2 / 2, argnums=(0, 1, 2, 3))(w, x, b, t)
+    assert found == pytest.approx((z_bar * x, z_bar * w, z_bar, t - y), rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [2, 10, 200])
+def test_gradient_of_sums_and_products_costs_at_most_five_times(n):
+    """Value and gradient together take no more than five operations for each one, whatever the number of inputs."""
+
+    def f(x):
+        total = x[0]
+        for i in range(1, n):
+            total = total * x[i] + x[i - 1]
+        return total
+
+    def operations(g):
+        steps = jax.make_jaxpr(g)([jnp.float64(1.0)] * n).eqns
+        return sum(step.primitive.name in ("add", "mul") for step in steps)
+
+    assert operations(f) == 2 * (n - 1)
+    assert operations(value_and_grad(f)) <= 5 * operations(f)
