@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from autodiff_tutorial.primitives.rules import define
-from autodiff_tutorial.primitives.tracing import NUMPY, dtype_of, plain, shape_of, xp, zeros_like
+from autodiff_tutorial.primitives.tracing import NUMPY, dtype_of, ones_like, plain, shape_of, xp, zeros_like
 
 
 def linear(name, value, transpose, numpy=None):
@@ -122,9 +122,7 @@ def _moved_axes(ndim, source, destination):
 _roll = linear(
     "roll",
     lambda x, *, shift, axis: xp(x).roll(x, shift, axis),
-    lambda y_bar, y, x, *, shift, axis: roll(
-        y_bar, tuple(-s for s in shift) if isinstance(shift, tuple) else -shift, axis
-    ),
+    lambda y_bar, y, x, *, shift, axis: roll(y_bar, _opposite(shift), axis),
 )
 
 
@@ -142,7 +140,7 @@ NUMPY |= {
     np.ndim: lambda x: len(shape_of(x)),
     np.size: lambda x: x.size,
     np.zeros_like: zeros_like,
-    np.ones_like: lambda x: zeros_like(x) + 1,
+    np.ones_like: ones_like,
     np.broadcast_to: broadcast_to,
     np.reshape: reshape,
     np.ravel: ravel,

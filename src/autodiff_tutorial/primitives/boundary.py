@@ -3,7 +3,6 @@
 import operator
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from autodiff_tutorial.primitives.arrays import astype
@@ -52,12 +51,6 @@ def like(x_dot, x):
 def owned(x):
     """Return a value that shares its memory with nobody."""
     return np.array(x)[()] if isinstance(x, np.ndarray) and not on_jax(x) else x
-
-
-def ones_like(x):
-    """Return ones with the shape and dtype of a value, traced or not."""
-    x = plain(x)
-    return jnp.ones_like(x) if on_jax(x) else np.ones(np.shape(x), dtype_of(x))[()]
 
 
 def numbered(call, args, argnums):

@@ -43,7 +43,7 @@ class Primitive:
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         level = None
-        for arg in args:
+        for arg in args:  # `innermost`, in the same pass that looks for lists
             if isinstance(arg, Traced):
                 if level is None or arg.level.tag > level.tag:
                     level = arg.level
@@ -73,8 +73,8 @@ def define(
     name: str,
     value: Callable,
     *,
-    jvp: Sequence[Callable | None] = (),
-    vjp: Sequence[Callable | None] = (),
+    jvp: Callable | Sequence[Callable | None] = (),
+    vjp: Callable | Sequence[Callable | None] = (),
     numpy: Callable | None = None,
 ) -> Primitive:
     r"""Make a new primitive.

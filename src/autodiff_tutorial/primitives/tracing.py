@@ -191,6 +191,12 @@ def zeros_like(x):
     return jnp.zeros_like(x) if on_jax(x) else np.zeros(np.shape(x), dtype_of(x))[()]
 
 
+def ones_like(x):
+    """Return ones with the shape and dtype of a value, traced or not."""
+    x = plain(x)
+    return jnp.ones_like(x) if on_jax(x) else np.ones(np.shape(x), dtype_of(x))[()]
+
+
 def running():
     """Return the levels that run in this thread, the outermost first."""
     return tuple(_running())

@@ -11,11 +11,10 @@ from autodiff_tutorial.primitives.boundary import (
     checked_floats,
     like,
     numbered,
-    ones_like,
     owned,
 )
 from autodiff_tutorial.primitives.loops import along_basis
-from autodiff_tutorial.primitives.tracing import Traced, call, on_jax, shape_of, zeros_like
+from autodiff_tutorial.primitives.tracing import Traced, call, on_jax, ones_like, shape_of, zeros_like
 from autodiff_tutorial.reverse_mode.tape import Node, Tape, on_tape, pull
 
 
@@ -263,7 +262,7 @@ def checkpoint(f: Callable) -> Callable:
     Notes
     -----
     Under `jax.jit` the second run stands behind `jax.lax.optimization_barrier`, as that of `jax.checkpoint` does. XLA
-    respects it on GPUs; on CPUs it merges the two runs, and nothing is saved. There, loop over segments by
+    for CPUs drops it and merges the two runs, so that nothing is saved. There, loop over segments by
     `primitives.scan`, which keeps the carries only.
 
     Raises

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from autodiff_tutorial.primitives.boundary import checked_floats, ones_like
+from autodiff_tutorial.primitives.boundary import checked_floats
 from autodiff_tutorial.primitives.rules import rule_of
-from autodiff_tutorial.primitives.tracing import plain, shape_of
+from autodiff_tutorial.primitives.tracing import ones_like, plain, shape_of
 from autodiff_tutorial.reverse_mode.tape import Input, Node, Operation, Tape, Whole, on_tape, pull
 
 
