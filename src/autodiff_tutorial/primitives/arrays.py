@@ -12,9 +12,14 @@ from autodiff_tutorial.primitives.tracing import NUMPY, dtype_of, ones_like, pla
 
 def linear(name, value, transpose, numpy=None):
     """Define y = L x from L and its transpose; L is its own tangent map."""
-    primitive = define(name, value, jvp=lambda x_dot, y, x, **params: primitive(x_dot, **params), vjp=transpose)
-    if numpy is not None:
-        NUMPY[numpy] = primitive
+    primitive = define(
+        name,
+        value,
+        jvp=lambda x_dot, y, x, **params: primitive(x_dot, **params),
+        vjp=transpose,
+        numpy=numpy,
+        linear=True,
+    )
     return primitive
 
 

@@ -37,6 +37,7 @@ negative = define(
     jvp=lambda x_dot, y, x: -x_dot,
     vjp=lambda y_bar, y, x: -y_bar,
     numpy=np.negative,
+    linear=True,
 )
 exp = _elementwise("exp", np.exp, jnp.exp, lambda y, x: y)
 expm1 = _elementwise("expm1", np.expm1, jnp.expm1, lambda y, x: y + 1)
@@ -74,6 +75,7 @@ add = define(
     jvp=(lambda x_dot, y, x0, x1: spread_like(x_dot, y), lambda x_dot, y, x0, x1: spread_like(x_dot, y)),
     vjp=(lambda y_bar, y, x0, x1: sum_like(y_bar, x0), lambda y_bar, y, x0, x1: sum_like(y_bar, x1)),
     numpy=np.add,
+    linear=True,
 )
 subtract = define(
     "subtract",
@@ -81,6 +83,7 @@ subtract = define(
     jvp=(lambda x_dot, y, x0, x1: spread_like(x_dot, y), lambda x_dot, y, x0, x1: spread_like(-x_dot, y)),
     vjp=(lambda y_bar, y, x0, x1: sum_like(y_bar, x0), lambda y_bar, y, x0, x1: sum_like(-y_bar, x1)),
     numpy=np.subtract,
+    linear=True,
 )
 multiply = define(
     "multiply",
@@ -162,6 +165,7 @@ _where = define(
         lambda y_bar, y, condition, x0, x1: sum_like(where(condition, y_bar, 0.0), x0),
         lambda y_bar, y, condition, x0, x1: sum_like(where(condition, 0.0, y_bar), x1),
     ),
+    linear=True,
 )
 
 

@@ -54,7 +54,7 @@ def dot(a, b):
     return matmul(a, b)
 
 
-_solve = define(
+solve_columns = define(
     "solve",
     lambda a, b: xp(a, b).linalg.solve(a, b),
     jvp=(lambda a_dot, x, a, b: -solve(a, a_dot @ x), lambda b_dot, x, a, b: solve(a, b_dot)),
@@ -68,8 +68,8 @@ _solve = define(
 def solve(a, b):
     """Return x with a @ x = b, where b is one vector, or a matrix (or a stack of them) of right-hand sides."""
     if len(shape_of(b)) > 1:
-        return _solve(a, b)
-    x = _solve(a, reshape(b, (-1, 1)))
+        return solve_columns(a, b)
+    x = solve_columns(a, reshape(b, (-1, 1)))
     return reshape(x, shape_of(x)[:-1])
 
 

@@ -107,7 +107,7 @@ def scan_leaves(step, c, x, p, length, reverse):
     """Repeat a step on lists of leaves, under whatever mode is innermost."""
     leaves = [*c, *x, *p]
     if not on_jax(*map(plain, leaves)):
-        return _python_loop(step, c, x, p, length, reverse)
+        return python_loop(step, c, x, p, length, reverse)
     dtype = jnp.result_type(0.0, *(plain(leaf) for leaf in leaves if is_float(leaf)))  # what a Python float becomes
     c = [jnp.asarray(leaf, dtype) if type(leaf) is float else leaf for leaf in c]
     level = innermost(leaves)
@@ -118,7 +118,8 @@ def scan_leaves(step, c, x, p, length, reverse):
         return jax.lax.scan(lambda c, x: step(c, x, p), [jnp.asarray(leaf) for leaf in c], x, length, reverse)
 
 
-def _python_loop(step, c, x, p, length, reverse):
+def python_loop(step, c, x, p, length, reverse):
+    """Repeat a step on lists of leaves, one after the other."""
     ys = []
     for t in range(length)[:: -1 if reverse else 1]:
         c, y = step(c, [leaf[t] for leaf in x], p)
@@ -136,6 +137,7 @@ hold = define(
     _held,
     jvp=(lambda x_dot, y, x, *others: hold(x_dot, *others),),
     vjp=(lambda y_bar, y, x, *others: y_bar,),
+    linear=True,
 )
 
 

@@ -18,6 +18,7 @@ _concatenate = define(
     lambda *arrays, axis: xp(*arrays).concatenate(arrays, axis=axis),
     jvp=EachArgument(lambda i: lambda x_dot, y, *arrays, axis: _put(x_dot, _part(arrays, i, axis), shape_of(y))),
     vjp=EachArgument(lambda i: lambda y_bar, y, *arrays, axis: y_bar[_part(arrays, i, axis)]),
+    linear=True,
 )
 
 
@@ -136,6 +137,7 @@ _replace = define(
         lambda out_bar, out, x, y, *, index: replace(out_bar, index, 0.0),
         lambda out_bar, out, x, y, *, index: sum_like(out_bar[index], y),
     ),
+    linear=True,
 )
 
 

@@ -26,6 +26,8 @@ class Primitive:
     jvp, vjp : sequence of callables
         Each is called as ``rule(x_dot, y, *args, **params)``, or with `y_bar` for `vjp`. Written with primitives and
         operators, rules can be differentiated again. None where an argument has no derivative.
+    linear : bool
+        Whether the value is linear in the arguments that have a derivative, all of them together.
 
     Examples
     --------
@@ -36,10 +38,17 @@ class Primitive:
     8.0
     """
 
-    __slots__ = ("jvp", "name", "value", "vjp")
+    __slots__ = ("jvp", "linear", "name", "value", "vjp")
 
-    def __init__(self, name: str, value: Callable, jvp: Sequence[Callable | None], vjp: Sequence[Callable | None]):
-        self.name, self.value, self.jvp, self.vjp = name, value, jvp, vjp
+    def __init__(
+        self,
+        name: str,
+        value: Callable,
+        jvp: Sequence[Callable | None],
+        vjp: Sequence[Callable | None],
+        linear: bool = False,
+    ):
+        self.name, self.value, self.jvp, self.vjp, self.linear = name, value, jvp, vjp, linear
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         level = None
@@ -76,6 +85,7 @@ def define(
     jvp: Callable | Sequence[Callable | None] = (),
     vjp: Callable | Sequence[Callable | None] = (),
     numpy: Callable | None = None,
+    linear: bool = False,
 ) -> Primitive:
     r"""Make a new primitive.
 
@@ -90,6 +100,9 @@ def define(
         left out cannot be used.
     numpy : callable, optional
         The function of NumPy that becomes this primitive when an argument is traced.
+    linear : bool
+        Whether the value is linear in the arguments that have a derivative, all of them together: what is computed
+        order by order, such as a Taylor series, then costs one application an order.
 
     Returns
     -------
@@ -121,7 +134,7 @@ def define(
             continue
         if not isinstance(rules[mode], tuple | list) or not all(rule is None or callable(rule) for rule in rules[mode]):
             raise TypeError(f"`primitives.define({mode}=...)` should hold one function an argument. Got {given!r}.")
-    primitive = Primitive(name, value, **rules)
+    primitive = Primitive(name, value, **rules, linear=linear)
     if numpy is not None:
         NUMPY[numpy] = primitive
     return primitive
