@@ -193,8 +193,8 @@ class LinearMap:
             chunk_size = checked_size("chunk_size", chunk_size, "LinearMap.as_matrix")
         m, n = self.shape
         if by == "columns" or (by == "auto" and n <= m):
-            return _stacked(self.mv, n, self.dtype, chunk_size).T
-        return _stacked(self.T.mv, m, self.dtype, chunk_size)
+            return stacked(self.mv, n, self.dtype, chunk_size).T
+        return stacked(self.T.mv, m, self.dtype, chunk_size)
 
     def to_scipy(self) -> "LinearOperator":
         """Return the map as SciPy's operator, for its solvers; NumPy in, NumPy out, compiled at the first product.
@@ -224,14 +224,14 @@ class LinearMap:
         return LinearOperator(self.shape, matvec=on_host(mv), rmatvec=on_host(lambda y: rmv()(y)), dtype=self.dtype)
 
 
-def derived(mv, shape, dtype, transposed=None):
+def derived(mv, shape, dtype, transposed=None, kind=LinearMap):
     """Return a map that is linear by construction, unchecked; `transposed`, if given, returns its transpose."""
-    A = object.__new__(LinearMap)
+    A = object.__new__(kind)
     A.mv, A.shape, A.dtype, A._transposed = mv, shape, dtype, transposed
     return A
 
 
-def _stacked(mv, size, dtype, chunk_size):
+def stacked(mv, size, dtype, chunk_size):
     """Return mv(e_0), mv(e_1), ... as rows."""
 
     def product(j):

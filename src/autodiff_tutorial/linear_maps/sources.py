@@ -98,7 +98,7 @@ def from_function(f: Callable, x_like) -> LinearMap:
      [0. 0. 0. 1. 1. 1.]]
     """
     x = jax.tree.map(lambda leaf: jnp.zeros(jnp.shape(leaf), jnp.result_type(leaf)), x_like)
-    flat_f, flat_x, size = _flattened("from_function", "x_like", f, x)
+    flat_f, flat_x, size = flattened("linear_maps.from_function", "x_like", f, x)
     return LinearMap(flat_f, flat_x.size, size, dtype=flat_x.dtype)
 
 
@@ -136,7 +136,7 @@ def jacobian(f: Callable, x) -> LinearMap:
     >>> print(J @ jnp.array([1.0, 0.0]), J.T @ jnp.array([1.0, 0.0]))
     [2. 2.] [2. 4.]
     """
-    flat_f, flat_x, size = _flattened("jacobian", "x", f, x)
+    flat_f, flat_x, size = flattened("linear_maps.jacobian", "x", f, x)
 
     def same_dtype(flat):
         return flat_f(flat).astype(flat.dtype)
@@ -177,7 +177,7 @@ def hessian(f: Callable, x) -> LinearMap:
     [[4. 2.]
      [2. 0.]] True
     """
-    flat_f, flat_x, _ = _flattened("hessian", "x", f, x)
+    flat_f, flat_x, _ = flattened("linear_maps.hessian", "x", f, x)
     found = jax.eval_shape(f, x)
     if [leaf.shape for leaf in jax.tree.leaves(found)] != [()]:
         got = jax.tree.map(lambda leaf: leaf.shape, found)
@@ -187,22 +187,21 @@ def hessian(f: Callable, x) -> LinearMap:
     return H
 
 
-def _flattened(call, name, f, x):
+def flattened(call, name, f, x):
     """Return f between vectors, x as a vector, and the number of outputs, without running f."""
     dtypes = sorted({str(jnp.result_type(leaf)) for leaf in jax.tree.leaves(x)})
     if len(dtypes) > 1 or dtypes[:1] not in ([], ["float32"], ["float64"]):
         raise TypeError(
-            f"`linear_maps.{call}({name}=...)` should hold floats of one dtype, float32 or float64. "
-            f"Got {', '.join(dtypes)}."
+            f"`{call}({name}=...)` should hold floats of one dtype, float32 or float64. Got {', '.join(dtypes)}."
         )
     flat_x, unravel = ravel_pytree(x)
     if flat_x.size == 0:
-        raise ValueError(f"`linear_maps.{call}({name}=...)` should not be empty. Got no numbers.")
+        raise ValueError(f"`{call}({name}=...)` should not be empty. Got no numbers.")
 
     def flat_f(flat):
         return ravel_pytree(f(unravel(flat)))[0]
 
     size = jax.eval_shape(flat_f, flat_x).size
     if size == 0:
-        raise ValueError(f"`linear_maps.{call}(f=...)` should return at least one number. Got none.")
+        raise ValueError(f"`{call}(f=...)` should return at least one number. Got none.")
     return flat_f, flat_x, size
