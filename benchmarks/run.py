@@ -38,9 +38,11 @@ def table(rows):
     """Return the rows as a table in Markdown."""
     lines = ["| id | ours | ms | peer | ms | peer / ours | target | |", "|---|---|---|---|---|---|---|---|"]
     for row in rows:
-        met = "met" if row["met"] else "missed"
+        met = {True: "met", False: "missed", None: ""}[row["met"]]
+        ratio = f"{row['ratio']:.1f}" if row["ratio"] >= 0.95 else f"{row['ratio']:.2g}"
+        target = "" if row["target"] is None else f"{row['target']:.3g}"
         ours, peer = (f"{row[side]['name']} | {1e3 * row[side]['median']:.3f}" for side in ("ours", "peer"))
-        lines.append(f"| {row['id']} | {ours} | {peer} | {row['ratio']:.1f} | {row['target']} | {met} |")
+        lines.append(f"| {row['id']} | {ours} | {peer} | {ratio} | {target} | {met} |")
     return "\n".join(lines)
 
 

@@ -17,6 +17,7 @@ def test_slower_function_takes_longer():
     assert found["ratio"] == times["long"]["median"] / times["short"]["median"] > 1
     assert found["met"]
     assert not row("P0", "sums", "long", "short", times, errors, target=1)["met"]
+    assert table([row("P0", "sums", "long", "short", times, errors)]).endswith("|  |  |")
     assert all(t["min"] <= t["median"] <= t["max"] for t in times.values())
 
 
