@@ -41,7 +41,7 @@ serve: book  ## build the pages and show them at http://127.0.0.1:8000 (or PORT=
 lab: .venv/with-book .venv/with-dev  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab book
 
-execute: .venv/with-book .venv/with-test  ## run the chapters again and store their outputs
+execute: .venv/with-book .venv/with-test $(EXTRAS)  ## run the chapters again and store their outputs
 	$(BIN)/python book/_ext/execute.py $(CHAPTERS)
 
 test: book .venv/with-test $(EXTRAS) lint chromium  ## check style, run all tests, the chapters and the pages

@@ -60,8 +60,12 @@ def faults_of_outputs(notebook):
         texts = [printed(cell), *(str(output.get("data", {}).get("text/plain")) for output in cell.outputs)]
         if any(re.search(r"/(home|root|tmp|usr|work|content)/|site-packages|0x[0-9a-f]{6}", text) for text in texts):
             faults.append(f"cell {number} names a place on a machine")
-        if "tags" in cell.metadata and not {*cell.metadata.tags} <= {"remove-cell"}:
+        if "tags" in cell.metadata and cell.metadata.tags not in (["remove-cell"], ["jax"], ["torch"]):
             faults.append(f"cell {number} has tags {cell.metadata.tags}")
+    tags = [next(iter(cell.metadata.get("tags", [])), None) for cell in notebook.cells]
+    pairs = [i for i in range(len(tags) - 1) if tags[i : i + 2] == ["jax", "torch"]]
+    if not len(pairs) == tags.count("jax") == tags.count("torch"):
+        faults.append("a cell tagged jax stands without one tagged torch behind it, or the other way round")
     return faults
 
 
@@ -213,6 +217,11 @@ PLANTED = {
         faults_of_outputs,
         lambda nb: code(nb)[2].metadata.update(tags=["nbval-ignore-output"]),
         "has tags",
+    ),
+    "half a pair of tabs": (
+        faults_of_outputs,
+        lambda nb: code(nb)[2].metadata.update(tags=["jax"]),
+        "stands without one tagged torch",
     ),
     "long cell": (faults_of_code, lambda nb: code(nb)[2].update(source="1\n" * 26), "26 lines"),
     "file name for a text": (

@@ -1,6 +1,7 @@
 """Exercises: right answers pass, typical wrong ones are rejected with a hint that fits, and `check` prints one line."""
 
 import math
+import operator
 import re
 from functools import cache, partial
 from itertools import pairwise
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import sympy
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 from autodiff_tutorial import forward_mode as fm
 from autodiff_tutorial import linear_maps, sampled_data, symbolic
@@ -232,6 +234,151 @@ def city(k, corners=1, weight=1, ways=((0, 1), (1, 0))):
 def newton(f, x, sign=-1, start=1, factor=1):
     """Take a step of Gauss and Newton with dense matrices, with the mistakes that readers make."""
     return start * x + sign * factor * np.linalg.lstsq(jax.jacrev(f)(x), f(x))[0]
+
+
+class Tensor:
+    """Stand in for a number of PyTorch that still records: it becomes an array only once it is detached."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def detach(self):
+        return np.array([self.value], dtype=np.float32)
+
+    def __array__(self, *args, **kwargs):
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+
+def trained(x, t, w, rate, steps, kept=0, factor=1, power=1):
+    """Descend to the least loss of one number, with the mistakes that readers make."""
+    total = 0.0
+    for _ in range(steps):
+        total = kept * total + factor * (w * x - t) * x**power
+        w -= rate * total
+    return w
+
+
+def each(loss, w, X, t, argnums=0, in_axes=(None, 0, 0)):
+    return jax.vmap(jax.grad(loss, argnums), in_axes)(w, X, t)
+
+
+def descended(params, grads, rate, step=lambda p, g, rate: p - rate * g):
+    return jax.tree.map(lambda p, g: step(p, g, rate), params, grads)
+
+
+def with_lists(params, grads, rate):
+    """Take a step in containers of any depth, but make lists of all but dictionaries."""
+    if isinstance(params, dict):
+        return {name: with_lists(params[name], grads[name], rate) for name in params}
+    if isinstance(params, (list, tuple)):
+        return [with_lists(p, g, rate) for p, g in zip(params, grads, strict=True)]
+    return params - rate * grads
+
+
+def drawn(key, n, draw=jax.random.normal, second=None):
+    """Draw from the two halves of a key, with the mistakes that readers make."""
+    one, two = jax.random.split(key)
+    a = draw(one, (n,))
+    return a, draw(two, (n,)) if second is None else second(a)
+
+
+def one_key(key, n):
+    return jax.random.normal(key, (n,)), jax.random.normal(key, (n,))
+
+
+def stateful(random, key, n):
+    return random.normal(size=n), random.normal(size=n)
+
+
+def root(x, inner=1.0, outer=True, added=0.0, floor=0.0, limit=0.0):
+    """Return the norm without harm at 0, with the mistakes that readers make."""
+    s = jnp.maximum(jnp.sum(x**2) + added, floor)
+    safe = s if inner is None else jnp.where(s > limit, s, inner)
+    return jnp.where(s > limit, jnp.sqrt(safe), 0.0) if outer else jnp.sqrt(safe)
+
+
+def root_if(x):
+    s = jnp.sum(x**2)
+    return jnp.sqrt(s) if s > 0 else 0.0 * s
+
+
+@jax.custom_jvp
+def root_by_rule(x):
+    return jnp.linalg.norm(x)
+
+
+root_by_rule.defjvp(
+    lambda primals, tangents: (
+        root_by_rule(*primals),
+        jnp.vdot(primals[0], tangents[0]) / jnp.maximum(root_by_rule(*primals), 1e-30),
+    )
+)
+
+
+def traced_pieces(inside, outside, within=lambda x: abs(x) <= 1):
+    return lambda x: jnp.where(within(x), inside(x), outside(x))
+
+
+def hvp(f, x, v):
+    return jax.jvp(jax.grad(f), (x,), (v,))[1]
+
+
+def mixed(X, first=1, second=1):
+    """Differentiate trace(X X Y), once by X and once by Y, with the mistakes that readers make."""
+    eye = np.eye(len(X))
+    return first * np.einsum("il,jk->ijkl", eye, X) + second * np.einsum("li,jk->ijkl", X, eye)
+
+
+def powered(hv, n, steps=30, length=np.linalg.norm, read=lambda v, w: v @ w / (v @ v)):
+    """Iterate to the eigenvalue of largest absolute value, with the mistakes that readers make."""
+    v = np.arange(1.0, n + 1)
+    for _ in range(steps):
+        v = hv(v / length(v))
+    v = v / length(v)
+    return read(v, hv(v))
+
+
+def matrix_of(hv, n):
+    return np.stack([hv(e) for e in np.eye(n)])
+
+
+def until_still(hv, n):
+    """Iterate until the vector does not change, which it does forever where it turns around."""
+    v, old = np.ones(n), np.zeros(n)
+    while np.linalg.norm(v - old) > 1e-6:
+        v, old = hv(v) / np.linalg.norm(hv(v)), v
+    return v @ hv(v)
+
+
+def divided(a, b, by=None, sign=-1, start=1, shift=0, most=99):
+    """Divide Taylor series, with the mistakes that readers make."""
+    c = []
+    for k in range(len(a)):
+        rest = sum(b[j] * c[k - shift - j] for j in range(start, k + 1 - shift))
+        c.append((a[k] + sign * rest) / (b[0] if by is None else by) if k < most else 0.0)
+    return c
+
+
+def squared(y0, order, divisor=lambda k: k + 1, square=lambda c, k: sum(c[j] * c[k - j] for j in range(k + 1))):
+    """Solve y' = y^2 by series, with the mistakes that readers make."""
+    c = [y0]
+    for k in range(order):
+        c.append(square(c, k) / divisor(k))
+    return c
+
+
+def scaled(c, power=1):
+    return [a * math.factorial(k) ** power for k, a in enumerate(c)]
+
+
+def through(pull_g, push_h, k, basis=None, join=lambda u, v: np.outer(v, u), order=slice(None)):
+    """Build a Jacobian through a bottleneck, with the mistakes that readers make."""
+    units = np.eye(k) if basis is None else basis(k)
+    return sum(join(pull_g(e), push_h(e2)) for e, e2 in zip(units, units[order], strict=True))
+
+
+def twice_through(pull_g, push_h, k):
+    return (through(pull_g, push_h, k) + through(pull_g, push_h, k)) / 2
 
 
 # Exercise to wrong answers, each with words of the hint that it should get.
@@ -795,6 +942,278 @@ WRONG = {
         (lambda f, x: x, "Is rtol small enough"),
         (lambda f, x: f(x), "the shape should be (2,), and is (7,)"),
     ],
+    "frameworks.jump": [
+        ({"slope": 4, "integral": 11, "rise": 13}, "the slope of the other branch"),
+        ({"slope": 5, "integral": 11, "rise": 13}, "takes no mean"),
+        ({"slope": math.nan, "integral": 11, "rise": 13}, "AD does not see the jump"),
+        ({"slope": math.inf, "integral": 11, "rise": 13}, "AD does not see the jump"),
+        ({"slope": 2, "integral": 11, "rise": 13}, "that is the jump of f"),
+        ({"slope": 0, "integral": 11, "rise": 13}, "both branches rise"),
+        ({"slope": 16, "integral": 11, "rise": 13}, "how steep is it there"),
+        ({"slope": 6, "integral": 13, "rise": 13}, "the fundamental theorem"),
+        ({"slope": 6, "integral": 6, "rise": 13}, "the piece left of the jump"),
+        ({"slope": 6, "integral": 5, "rise": 13}, "the piece right of the jump"),
+        ({"slope": 6, "integral": 2, "rise": 13}, "of which AD knows nothing"),
+        ({"slope": 6, "integral": -2, "rise": 13}, "of which AD knows nothing"),
+        ({"slope": 6, "integral": 9, "rise": 13}, "the other sign"),
+        ({"slope": 6, "integral": 12, "rise": 13}, "one branch all the way"),
+        ({"slope": 6, "integral": 8, "rise": 13}, "one branch all the way"),
+        ({"slope": 6, "integral": math.inf, "rise": 13}, "is finite everywhere"),
+        ({"slope": 6, "integral": 10, "rise": 13}, "Integrate each piece"),
+        ({"slope": 6, "integral": 11, "rise": 11}, "that is the integral"),
+        ({"slope": 6, "integral": 11, "rise": 12}, "one branch all the way"),
+        ({"slope": 6, "integral": 11, "rise": -2}, "that is the jump"),
+        ({"slope": 6, "integral": 11, "rise": 2}, "that is the jump"),
+        ({"slope": 6, "integral": 11, "rise": -13}, "f(3) comes first"),
+        ({"slope": 6, "integral": 11, "rise": 19}, "f(3) alone"),
+        ({"slope": 6, "integral": 11, "rise": 1}, "each into its branch"),
+        ({"slope": 6}, "with the keys"),
+    ],
+    "frameworks.slip": [
+        (partial(trained, kept=1), "that is the slip itself"),
+        (lambda x, t, w, rate, steps: w, "w has not moved"),
+        (partial(trained, factor=-1), "that climbs"),
+        (partial(trained, factor=2), "twice too long"),
+        (partial(trained, factor=0.5), "half as long"),
+        (lambda x, t, w, rate, steps: trained(x, t, w, rate, steps + 1), "one step too many"),
+        (lambda x, t, w, rate, steps: trained(x, t, w, rate, steps - 1), "one step too few"),
+        (lambda x, t, w, rate, steps: trained(x, t, w, 1.0, steps), "the rate is left out"),
+        (partial(trained, power=0), "a factor x is missing"),
+        (lambda x, t, w, rate, steps: (w * x - t) ** 2 / 2, "L at the start"),
+        (lambda *args: (trained(*args) * args[0] - args[1]) ** 2 / 2, "L at the end"),
+        (lambda x, t, w, rate, steps: t / x, "with the w of that step alone"),
+        (partial(trained, kept=0.9), "with the w of that step alone"),
+        (lambda *args: (trained(*args), 0.0), "the shape should be ()"),
+        (lambda *args: Tensor(trained(*args, kept=1)), "that is the slip itself"),
+    ],
+    "frameworks.per_example": [
+        (lambda loss, w, X, t: jax.grad(lambda w: loss(w, X, t).sum())(w), "the gradient of the sum"),
+        (lambda loss, w, X, t: jax.grad(lambda w: loss(w, X, t).mean())(w), "the gradient of the mean"),
+        (lambda *args: each(*args).T, "that is the transpose"),
+        (partial(each, argnums=1), "with respect to x"),
+        (lambda loss, w, X, t: [jax.grad(loss)(w, X[0], t[0]) for _ in t], "the gradient of the first example"),
+        (lambda loss, w, X, t: [jax.grad(loss)(w, x, t[0]) for x in X], "the target of the first example"),
+        (lambda loss, w, X, t: loss(w, X, t), "those are the losses"),
+        (lambda loss, w, X, t: each(loss, w, X, t) / len(t), "divided by N"),
+        (lambda loss, w, X, t: -each(loss, w, X, t), "the sign is reversed"),
+        (lambda loss, w, X, t: jax.grad(loss)(w, X, t), "loss takes one example"),
+        (partial(each, in_axes=(None, 0, None)), "loss takes one example"),
+        (partial(each, in_axes=(0, 0, 0)), "Does vmap know"),
+        (lambda loss, w, X, t: X, "for example i alone"),
+        (lambda loss, w, X, t: jax.grad(loss)(w, X[0], t[0]), "the shape should be (3, 2), and is (2,)"),
+    ],
+    "frameworks.tree": [
+        (partial(descended, step=lambda p, g, rate: p + rate * g), "the sign is reversed"),
+        (partial(descended, step=lambda p, g, rate: p - g), "the rate is not used"),
+        (lambda params, grads, rate: params, "the parameters as they were"),
+        (lambda params, grads, rate: grads, "those are the gradients"),
+        (partial(descended, step=lambda p, g, rate: rate * g), "the step alone"),
+        (partial(descended, step=lambda p, g, rate: -rate * g), "the step alone"),
+        (partial(descended, step=lambda p, g, rate: rate * p - g), "the rate belongs to the gradient"),
+        (partial(descended, step=lambda p, g, rate: g - rate * p), "swapped"),
+        (partial(descended, step=lambda p, g, rate: p - rate**2 * g), "at each leaf"),
+        (partial(descended, step=lambda p, g, rate: operator.isub(p, rate * g)), "leave the inputs as they were"),
+        (
+            lambda params, grads, rate: params.update(descended(params, grads, rate)) or params,
+            "leave the inputs as they were",
+        ),
+        (lambda *args: jax.tree.leaves(descended(*args)), "the structure is lost"),
+        (with_lists, "the structure is lost"),
+        (lambda *args: {"new": 0.0}, "built like params"),
+        (lambda *args: jax.tree.map(jnp.ravel, descended(*args)), "each array keeps its shape"),
+        (lambda params, grads, rate: {k: params[k] - rate * grads[k] for k in params}, "at any depth"),
+        (lambda params, grads, rate: {k: p - rate * grads[k] for k, p in params.items()}, "at any depth"),
+    ],
+    "frameworks.keys": [
+        (one_key, "the two arrays are the same"),
+        (lambda key, n: drawn(jax.random.key(0), n), "another key should give other numbers"),
+        (partial(drawn, second=lambda a: jax.random.normal(jax.random.key(8), a.shape)), "another key should give"),
+        (partial(stateful, np.random.default_rng(30)), "from the key alone"),
+        (partial(drawn, draw=jax.random.uniform), "Are they uniform"),
+        (lambda key, n: [math.sqrt(12) * (u - 0.5) for u in drawn(key, n, jax.random.uniform)], "Are they uniform"),
+        (partial(drawn, draw=jax.random.rademacher), "Are they uniform"),
+        (partial(drawn, second=lambda a: -a), "minus the first"),
+        (partial(drawn, second=lambda a: a[::-1]), "have nothing to do with each other"),
+        (partial(drawn, second=lambda a: (a**2 - 1) / math.sqrt(2)), "have nothing to do with each other"),
+        (lambda key, n: [1 + a for a in drawn(key, n)], "that of standard normal numbers is 0"),
+        (lambda key, n: [a / 2 for a in drawn(key, n)], "that of standard normal numbers is 1"),
+        (lambda key, n: (drawn(key, n)[0], np.zeros(n)), "normal numbers have no bounds"),
+        (lambda key, n: drawn(key, n)[0], "return 2 results"),
+        (lambda key, n: drawn(key, 2000), "n numbers in each"),
+        (lambda key, n: drawn(key, 1), "n numbers in each"),
+    ],
+    "frameworks.safe": [
+        (jnp.linalg.norm, "the root has an infinite slope at 0"),
+        (lambda x: jnp.sqrt(jnp.sum(x**2)), "the root has an infinite slope at 0"),
+        (partial(root, inner=None), "the branch that is not taken is differentiated too"),
+        (lambda x: jnp.where(jnp.any(x), jnp.linalg.norm(x), 0.0), "the branch that is not taken"),
+        (partial(root, outer=False), "keeps the root safe"),
+        (partial(root, inner=None, outer=False, added=1e-12), "added under the root"),
+        (partial(root, inner=None, outer=False, added=1e-30), "added under the root"),
+        (partial(root, inner=None, outer=False, floor=1e-30), "added under the root"),
+        (partial(root, limit=1e-12), "Compare with 0 itself"),
+        (lambda x: jnp.sum(abs(x)), "the sum of the absolute values"),
+        (lambda x: jnp.sum(x**2), "the square of the norm"),
+        (lambda x: jnp.max(abs(x)), "the largest entry"),
+        (lambda x: jnp.sum(x), "the root of the sum of the squares"),
+        (lambda x: jax.lax.stop_gradient(root(x)), "the gradient is x / norm"),
+        (lambda x: jnp.max(abs(x)) * jnp.linalg.norm(x / jnp.max(abs(x))), "0 divided by 0"),
+        (root_if, "Python cannot choose a branch"),
+        (np.linalg.norm, "NumPy needs numbers"),
+        (lambda x: math.hypot(*x), "What asks for one"),
+    ],
+    "frameworks.branch": [
+        (branching, "Python cannot choose a branch"),
+        (lambda x: jnp.where(-1 <= x <= 1, x**2 / 2, abs(x) - 0.5), "chained comparisons"),
+        (lambda x: np.where(abs(x) <= 1, x**2 / 2, abs(x) - 0.5), "NumPy needs numbers"),
+        (lambda x: math.fabs(x), "What asks for one"),
+        (lambda x: x**2 / 2, "the parabola goes on"),
+        (lambda x: abs(x) - 0.5, "within 1 the function is x^2 / 2"),
+        (traced_pieces(lambda x: x**2 / 2, abs), "the function jumps at 1"),
+        (traced_pieces(lambda x: x**2, lambda x: abs(x) - 0.5), "a factor 1/2 is missing"),
+        (traced_pieces(lambda x: x**2, lambda x: 2 * abs(x) - 1), "twice of it"),
+        (traced_pieces(lambda x: x**2 / 2, lambda x: x - 0.5), "take |x|"),
+        (traced_pieces(lambda x: x**2 / 2, lambda x: x - 0.5, lambda x: x <= 1), "The condition is on |x|"),
+        (traced_pieces(lambda x: abs(x) - 0.5, lambda x: x**2 / 2), "the two branches are swapped"),
+        (traced_pieces(lambda x: x**2 / 2, lambda x: 0.5), "goes on to rise"),
+        (lambda x: jnp.sqrt(1 + x**2) - 1, "a smooth relative"),
+        (traced_pieces(lambda x: x**2 / 2, lambda x: 2 * abs(x)), "|x| - 1/2 elsewhere"),
+        (traced_pieces(lambda x: x**2 / 2, lambda x: jnp.sqrt(x**2) - 0.5), "differentiated too: how steep"),
+        (traced_pieces(lambda x: x**2 / 2, lambda x: jax.lax.stop_gradient(abs(x)) - 0.5), "the slope is that of |x|"),
+        (
+            traced_pieces(lambda x: jax.lax.stop_gradient(x) ** 2 / 2, lambda x: abs(x) - 0.5),
+            "the slope is that of x^2 / 2",
+        ),
+        (lambda x: jax.lax.stop_gradient(RIGHT["frameworks.branch"](x)), "the sign of x elsewhere"),
+    ],
+    "higher_order.passes": [
+        ({"product": 1000, "curvature": 1, "hessian": 1000}, "Is H itself needed here"),
+        ({"product": 1_000_000, "curvature": 1, "hessian": 1000}, "the number of entries of H"),
+        ({"product": 2, "curvature": 1, "hessian": 1000}, "a derivative of the gradient"),
+        ({"product": 0, "curvature": 1, "hessian": 1000}, "neither the value nor the gradient"),
+        ({"product": 7, "curvature": 1, "hessian": 1000}, "what does a Hessian-vector product return"),
+        ({"product": 1, "curvature": 1000, "hessian": 1000}, "Is H itself needed here"),
+        ({"product": 1, "curvature": 1_000_000, "hessian": 1000}, "the number of entries of H"),
+        ({"product": 1, "curvature": 2, "hessian": 1000}, "v enters twice"),
+        ({"product": 1, "curvature": 0, "hessian": 1000}, "neither the value nor the gradient"),
+        ({"product": 1, "curvature": 7, "hessian": 1000}, "what has to be known of H"),
+        ({"product": 1, "curvature": 1, "hessian": 1_000_000}, "the number of entries of H"),
+        ({"product": 1, "curvature": 1, "hessian": 500_500}, "so many entries differ"),
+        ({"product": 1, "curvature": 1, "hessian": 500}, "symmetry saves none"),
+        ({"product": 1, "curvature": 1, "hessian": 1001}, "finite differences of the gradient"),
+        ({"product": 1, "curvature": 1, "hessian": 2000}, "a derivative of the gradient"),
+        ({"product": 1, "curvature": 1, "hessian": 1}, "picks out a column"),
+        ({"product": 1, "curvature": 1, "hessian": 7}, "how many columns has H"),
+        ({"product": 1, "curvature": 1}, 'the keys "product", "curvature" and "hessian"'),
+        ((1, 1, 1000), 'the keys "product", "curvature" and "hessian"'),
+    ],
+    "higher_order.slip": [
+        (lambda f, x: jax.grad(lambda y: jnp.vdot(jax.grad(f)(y), y))(x), "that is the slip itself"),
+        (lambda f, x: hvp(f, x, x) - jax.grad(f)(x), "once too often"),
+        (lambda f, x: jax.jvp(jax.grad(f), (x,), (x,)), "Give the product alone"),
+        (lambda f, x: (hvp(f, x, x), jax.grad(f)(x)), "two vectors"),
+        (lambda f, x: jax.grad(f)(x), "the gradient of f. Which function"),
+        (lambda f, x: x @ hvp(f, x, x), "the number x^T H x"),
+        (lambda f, x: jnp.vdot(jax.grad(f)(x), x), "the slope of f along x"),
+        (lambda f, x: jax.hessian(f)(x), "that is H itself"),
+        (lambda f, x: 2 * hvp(f, x, x), "twice of it"),
+        (lambda f, x: hvp(f, x, x) / 2, "half of it"),
+        (lambda f, x: hvp(f, x, jnp.ones_like(x)), "a vector of ones"),
+        (lambda f, x: hvp(f, x, jax.grad(f)(x)), "H times the gradient"),
+        (lambda f, x: jnp.diag(jax.hessian(f)(x)) * x, "the diagonal of H"),
+        (lambda f, x: -hvp(f, x, x), "the sign is reversed"),
+        (lambda f, x: x, "how does the gradient change"),
+    ],
+    "higher_order.mixed": [
+        (partial(mixed, first=2, second=0), "X does not commute"),
+        (partial(mixed, first=0, second=2), "X does not commute"),
+        (partial(mixed, first=0), "one of the two factors X"),
+        (partial(mixed, second=0), "one of the two factors X"),
+        (partial(mixed, second=-1), "are added"),
+        (partial(mixed, first=-1), "are added"),
+        (lambda X: mixed(X.T), "the transpose of X"),
+        (lambda X: mixed(X).transpose(1, 0, 3, 2), "the transpose of X"),
+        (lambda X: mixed(X).transpose(0, 1, 3, 2), "two indices are swapped"),
+        (lambda X: mixed(X).transpose(1, 0, 2, 3), "two indices are swapped"),
+        (lambda X: mixed(X).transpose(0, 2, 1, 3), "two indices are swapped"),
+        (lambda X: mixed(X) / 2, "half of it"),
+        (lambda X: 2 * mixed(X), "twice of it"),
+        (lambda X: np.einsum("ijkk", mixed(X)), "the derivative along one direction"),
+        (lambda X: 2 * X.T, "the derivative along one direction"),
+        (lambda X: mixed(X).reshape(X.size, X.size), "Reshape it"),
+        (lambda X: jnp.einsum("ij,kl->ijkl", X, X), "What does trace pick out"),
+        (lambda X: mixed(X).ravel(), "the shape should be (2, 2, 2, 2), and is (16,)"),
+    ],
+    "higher_order.power": [
+        (partial(powered, read=lambda v, w: np.linalg.norm(w)), "a length has no sign"),
+        (lambda hv, n: max(np.linalg.eigvalsh(matrix_of(hv, n))), "that is the largest one"),
+        (lambda hv, n: min(np.linalg.eigvalsh(matrix_of(hv, n))), "that is the least one"),
+        (lambda hv, n: min(np.linalg.eigvalsh(matrix_of(hv, n)), key=abs), "least by its absolute value"),
+        (lambda hv, n: max(np.linalg.eigvalsh(matrix_of(hv, n)), key=abs), "a few dozen are enough"),
+        (partial(powered, steps=150), "a few dozen are enough"),
+        (partial(powered, steps=50, length=lambda v: 1.0), "not a finite number"),
+        (lambda hv, n: math.nan, "not a finite number"),
+        (partial(powered, read=lambda v, w: w / np.linalg.norm(w)), "that is a vector"),
+        (partial(powered, read=lambda v, w: w @ w), "that is its square"),
+        (partial(powered, steps=2), "close: a few more products"),
+        (lambda hv, n: np.trace(matrix_of(hv, n)), "the trace"),
+        (lambda hv, n: (powered(hv, n), np.ones(n)), "the eigenvalue alone"),
+        (lambda hv, n: 10.0, "Which direction takes over"),
+        (until_still, "v turns around"),
+    ],
+    "higher_order.bottleneck": [
+        (lambda *args: through(*args).T, "that is the transpose. Row i"),
+        (partial(through, join=np.outer), "that is the transpose. Row i"),
+        (partial(through, basis=lambda k: np.ones((1, k))), "mixes all k paths"),
+        (partial(through, basis=lambda k: np.eye(k)[:1]), "one of the k paths"),
+        (partial(through, basis=lambda k: np.eye(k)[-1:]), "one of the k paths"),
+        (partial(through, order=slice(None, None, -1)), "belongs to row i of J_g"),
+        (lambda *args: through(*args) / args[2], "the mean over the k paths"),
+        (partial(through, join=lambda u, v: v.sum() * u), "that is a vector"),
+        (partial(through, join=lambda u, v: v.sum() * u.sum()), "that is a number"),
+        (lambda pull_g, push_h, k: matrix_of(pull_g, k), "that is J_g"),
+        (lambda pull_g, push_h, k: matrix_of(pull_g, k).T, "the transpose of J_g"),
+        (lambda pull_g, push_h, k: matrix_of(push_h, k).T, "that is J_h"),
+        (lambda pull_g, push_h, k: [np.outer(push_h(e), pull_g(e)) for e in np.eye(k)], "the shares of the k paths"),
+        (lambda *args: 2 * through(*args), "pull_g rows of the second"),
+        (lambda pull_g, push_h, k: matrix_of(push_h, k), "the shape should be (4, 5), and is (2, 4)"),
+        (twice_through, "k of each are enough"),
+    ],
+    "higher_order.quotient": [
+        (lambda a, b: np.divide(a, b), "entry by entry"),
+        (lambda a, b: np.convolve(a, b)[: len(a)], "that is the product"),
+        (lambda a, b: divided(b, a), "that is b / a"),
+        (lambda a, b: scaled(divided(a, b)), "not derivatives"),
+        (lambda a, b: scaled(divided(a, b), -1), "not derivatives"),
+        (lambda a, b: scaled(divided(scaled(a, -1), scaled(b, -1))), "not derivatives"),
+        (partial(divided, by=1), "divide by it"),
+        (lambda a, b: divided(np.divide(a, b[0]), b, by=1), "divide by it"),
+        (partial(divided, sign=1), "it goes to the other side"),
+        (partial(divided, start=0, shift=1), "the sum begins at j = 1"),
+        (partial(divided, most=2), "the first two are right"),
+        (partial(divided, most=1), "the first one is right"),
+        (lambda a, b: divided(a, b)[::-1], "the order is reversed"),
+        (lambda a, b: np.divide(a, b[0]), "b is taken as a constant"),
+        (lambda a, b: np.negative(divided(a, b)), "the sign is reversed."),
+        (lambda a, b: b, "Compare the coefficients"),
+        (lambda a, b: divided(a, b)[:-1], "the shape should be (2,), and is (1,)"),
+    ],
+    "higher_order.series": [
+        (partial(squared, divisor=lambda k: 1), "the division by k + 1 is missing"),
+        (lambda y0, order: scaled(squared(y0, order)), "those are derivatives"),
+        (lambda y0, order: scaled(squared(y0, order), -1), "divided by k!"),
+        (partial(squared, square=lambda c, k: c[k]), "that solves y' = y."),
+        (partial(squared, square=lambda c, k: c[0] * c[k]), "both factors change"),
+        (partial(squared, square=lambda c, k: 2 * c[0] * c[k]), "y^2 changes as y does"),
+        (partial(squared, square=lambda c, k: c[k] ** 2), "not the squares of those of y"),
+        (lambda y0, order: [1.0, *squared(y0, order)][:-1], "the constant c_0 is y0"),
+        (lambda y0, order: squared(y0, order + 1)[1:], "the constant c_0 is y0"),
+        (lambda y0, order: [-a if k % 2 else a for k, a in enumerate(squared(y0, order))], "the sign alternates"),
+        (lambda y0, order: squared(y0, order - 1), "one number too few"),
+        (lambda y0, order: squared(y0, order + 1), "one number too many"),
+        (lambda y0, order: squared(y0, order)[-1], "all coefficients"),
+        (lambda y0, order: np.zeros(order + 1), "coefficient k of y^2"),
+    ],
 }
 
 # Exercise that asks for a prediction to the numbers that no verdict may show.
@@ -805,6 +1224,8 @@ SECRET = {
     "forward_mode.passes": (5, 1),
     "reverse_mode.adjoints": (9, 21, 135),
     "linear_maps.grouping": (110_000, 10_100_000),
+    "frameworks.jump": (6, 11, 13),
+    "higher_order.passes": (1, 1000),
 }
 
 # Right answers in other forms than those of the chapters' solutions.
@@ -850,6 +1271,24 @@ RIGHT = {
     ),
     "linear_maps.paths": lambda k: linear_maps.Graph(city(k)[::-1], inputs=[(0, 0)], outputs=[(k, k)]),
     "linear_maps.gauss_newton": newton,
+    "frameworks.jump": {"slope": 6.0, "integral": np.int64(11), "rise": jnp.asarray(13)},
+    "frameworks.slip": lambda *args: Tensor(trained(*args)),
+    "frameworks.per_example": lambda loss, w, X, t: jax.jacrev(lambda w: loss(w, X, t))(w).tolist(),
+    "frameworks.tree": lambda *args: jax.tree.map(jnp.asarray, descended(*args)),
+    "frameworks.keys": lambda key, n: jax.random.normal(jax.random.fold_in(key, 5), (2, n)),
+    "frameworks.safe": root_by_rule,
+    "frameworks.branch": lambda x: jnp.clip(x, -1, 1) * (x - jnp.clip(x, -1, 1) / 2),
+    "higher_order.passes": {"product": 1.0, "curvature": np.int64(1), "hessian": 1e3},
+    "higher_order.slip": lambda f, x: (jax.hessian(f)(x) @ x).tolist(),
+    "higher_order.mixed": lambda X: jax.jacfwd(jax.grad(lambda X, Y: jnp.trace(X @ X @ Y)), 1)(X, X),
+    "higher_order.power": lambda hv, n: eigsh(LinearOperator((n, n), hv), 1, v0=np.ones(n))[0][0],
+    "higher_order.bottleneck": lambda pull_g, push_h, k: (
+        jax.vmap(push_h)(jnp.eye(k)).T @ jnp.stack([pull_g(e.tolist()) for e in np.eye(k)])
+    ),
+    "higher_order.quotient": lambda a, b: np.polynomial.polynomial.polydiv([*[0.0] * (len(a) - 1), *a[::-1]], b[::-1])[
+        0
+    ][::-1],
+    "higher_order.series": lambda y0, order: [y0 ** (k + 1) for k in range(order + 1)],
 }
 
 
