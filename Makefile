@@ -5,6 +5,8 @@ BIN := .venv/bin
 JB := $(BIN)/jupyter-book build . -W -n --keep-going
 CHAPTERS := $(wildcard book/*.ipynb)
 PORT ?= 8000
+# How many processes run the tests.
+JOBS ?= 2
 # What the tests use beyond `.[test]`; without PyTorch, which is large: make test EXTRAS=
 EXTRAS ?= .venv/with-torch
 export JUPYTER_PLATFORM_DIRS := 1
@@ -45,8 +47,8 @@ execute: .venv/with-book .venv/with-test $(EXTRAS)  ## run the chapters again an
 	$(BIN)/python book/_ext/execute.py $(CHAPTERS)
 
 test: book .venv/with-test $(EXTRAS) lint chromium  ## check style, run all tests, the chapters and the pages
-	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider $(CHAPTERS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env -p no:cacheprovider $(CHAPTERS)
 
 lint: .venv/with-test
 	$(BIN)/ruff check .

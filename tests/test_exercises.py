@@ -1299,8 +1299,7 @@ def verdict(capsys, id, attempt):
 
 @pytest.mark.parametrize(
     "id, attempt, words",
-    [(id, *case) for id, cases in WRONG.items() for case in cases],
-    ids=lambda value: str(value)[:40],
+    [pytest.param(id, *case, id=f"{id}-{k}-{case[1]}") for id, cases in WRONG.items() for k, case in enumerate(cases)],
 )
 def test_wrong_answer_gets_its_hint(capsys, id, attempt, words):
     """A typical mistake is rejected, with the input, both values (but no secret one) and the hint that fits."""
