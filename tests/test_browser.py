@@ -253,3 +253,25 @@ def test_link_checker_rejects_planted_address(tmp_path: Path, target: str) -> No
     """An address that is insecure or malformed is found."""
     (tmp_path / "bad.html").write_text(f'<a href="https://example.org/a"></a><a href="{target}"></a>')
     assert doubtful_links(tmp_path) == [target]
+
+
+def test_tabs_change_together_and_paper_shows_all(open_chapter) -> None:
+    """A framework chosen in one pair of cells, by mouse or keys, is chosen in all; in print both are there."""
+    page = open_chapter("book/frameworks")
+    sets = page.locator(".sd-tab-set")
+    assert sets.count() > 10
+    assert sets.locator("> label").all_inner_texts() == ["JAX", "PyTorch"] * sets.count()
+
+    def shown():
+        panels = sets.locator("> .sd-tab-content").all()
+        return [panel.is_visible() for panel in panels]
+
+    assert shown() == [True, False] * sets.count()
+    sets.nth(3).locator("> label", has_text="PyTorch").click()
+    assert shown() == [False, True] * sets.count()
+    expect(sets.nth(0)).to_contain_text("tensor(0.0707)")
+    sets.nth(1).locator("> input").nth(1).focus()
+    page.keyboard.press("ArrowLeft")
+    assert sets.nth(1).locator("> .sd-tab-content").first.is_visible()
+    page.emulate_media(media="print")
+    assert shown() == [True, True] * sets.count()
