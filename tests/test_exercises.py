@@ -249,6 +249,15 @@ class Tensor:
         raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
 
 
+# The words of PyTorch.
+LEAF_IN_PLACE = RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+NO_TAPE = RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
+
+
+def raising(error, *args):
+    raise error
+
+
 def trained(x, t, w, rate, steps, kept=0, factor=1, power=1):
     """Descend to the least loss of one number, with the mistakes that readers make."""
     total = 0.0
@@ -260,6 +269,27 @@ def trained(x, t, w, rate, steps, kept=0, factor=1, power=1):
 
 def each(loss, w, X, t, argnums=0, in_axes=(None, 0, 0)):
     return jax.vmap(jax.grad(loss, argnums), in_axes)(w, X, t)
+
+
+def clipped(loss, w, X, t, limit, rows=each, scale=lambda size, limit: jnp.minimum(1, limit / size), join=None):
+    """Clip the gradient of each example and add them up, with the mistakes that readers make."""
+    g = rows(loss, w, X, t)
+    return (join or partial(jnp.sum, axis=0))(scale(jnp.linalg.norm(g, axis=1, keepdims=True), limit) * g)
+
+
+def clipped_whole(loss, w, X, t, limit, join=jnp.sum):
+    g = join(each(loss, w, X, t), axis=0)
+    return g * jnp.minimum(1, limit / jnp.linalg.norm(g))
+
+
+def clipped_one(loss, w, x, t, limit, least=jnp.minimum, norm=jnp.linalg.norm):
+    g = jax.grad(loss)(w, x, t)
+    return least(1.0, limit / norm(g)) * g
+
+
+def clipped_inside(loss, w, X, t, limit, **changed):
+    """Clip inside the function that is mapped."""
+    return jax.vmap(lambda x, t: clipped_one(loss, w, x, t, limit, **changed))(X, t).sum(axis=0)
 
 
 def descended(params, grads, rate, step=lambda p, g, rate: p - rate * g):
@@ -275,19 +305,19 @@ def with_lists(params, grads, rate):
     return params - rate * grads
 
 
-def drawn(key, n, draw=jax.random.normal, second=None):
-    """Draw from the two halves of a key, with the mistakes that readers make."""
-    one, two = jax.random.split(key)
-    a = draw(one, (n,))
-    return a, draw(two, (n,)) if second is None else second(a)
+def drawn(key, m, n, draw=jax.random.normal, keys=jax.random.split):
+    """Draw from the parts of a key, with the mistakes that readers make."""
+    return jnp.stack([draw(part, (n,)) for part in keys(key, m)])
 
 
-def one_key(key, n):
-    return jax.random.normal(key, (n,)), jax.random.normal(key, (n,))
+def first_and(change, key, m, n):
+    """Draw all arrays but the last, and make that one out of the first."""
+    rows = drawn(key, m, n)
+    return [*rows[:-1], change(rows[0])]
 
 
-def stateful(random, key, n):
-    return random.normal(size=n), random.normal(size=n)
+def stateful(random, key, m, n):
+    return random.normal(size=(m, n))
 
 
 def root(x, inner=1.0, outer=True, added=0.0, floor=0.0, limit=0.0):
@@ -324,9 +354,13 @@ def hvp(f, x, v):
 
 
 def mixed(X, first=1, second=1):
-    """Differentiate trace(X X Y), once by X and once by Y, with the mistakes that readers make."""
+    """Differentiate trace(X X Y^T), once by X and once by Y, with the mistakes that readers make."""
     eye = np.eye(len(X))
-    return first * np.einsum("il,jk->ijkl", eye, X) + second * np.einsum("li,jk->ijkl", X, eye)
+    return first * np.einsum("ik,jl->ijkl", eye, X) + second * np.einsum("ki,jl->ijkl", X, eye)
+
+
+def traced(X, Y):
+    return jnp.trace(X @ X @ Y.T)
 
 
 def powered(hv, n, steps=30, length=np.linalg.norm, read=lambda v, w: v @ w / (v @ v)):
@@ -356,6 +390,15 @@ def divided(a, b, by=None, sign=-1, start=1, shift=0, most=99):
     for k in range(len(a)):
         rest = sum(b[j] * c[k - shift - j] for j in range(start, k + 1 - shift))
         c.append((a[k] + sign * rest) / (b[0] if by is None else by) if k < most else 0.0)
+    return c
+
+
+def divided_by_index(a, b, stop=1, partner=lambda j, k: k - j, room=0):
+    """Divide Taylor series, with the slips of those who lose track of the indices."""
+    c = [0.0] * room
+    for k in range(len(a)):
+        new = (a[k] - sum(b[j] * c[partner(j, k)] for j in range(1, k + stop))) / b[0]
+        c[k:] = [new, *c[k + 1 :]]
     return c
 
 
@@ -985,22 +1028,41 @@ WRONG = {
         (partial(trained, kept=0.9), "with the w of that step alone"),
         (lambda *args: (trained(*args), 0.0), "the shape should be ()"),
         (lambda *args: Tensor(trained(*args, kept=1)), "that is the slip itself"),
+        (lambda x, t, w, rate, steps: rate * None, "cleared after backward, and before it is used"),
+        (lambda *args: None.zero_(), "nothing to fill with zeros"),
+        (partial(raising, LEAF_IN_PLACE), "Keep torch.no_grad() around it"),
+        (partial(raising, NO_TAPE), "Change w in place"),
     ],
     "frameworks.per_example": [
-        (lambda loss, w, X, t: jax.grad(lambda w: loss(w, X, t).sum())(w), "the gradient of the sum"),
-        (lambda loss, w, X, t: jax.grad(lambda w: loss(w, X, t).mean())(w), "the gradient of the mean"),
-        (lambda *args: each(*args).T, "that is the transpose"),
-        (partial(each, argnums=1), "with respect to x"),
-        (lambda loss, w, X, t: [jax.grad(loss)(w, X[0], t[0]) for _ in t], "the gradient of the first example"),
-        (lambda loss, w, X, t: [jax.grad(loss)(w, x, t[0]) for x in X], "the target of the first example"),
-        (lambda loss, w, X, t: loss(w, X, t), "those are the losses"),
-        (lambda loss, w, X, t: each(loss, w, X, t) / len(t), "divided by N"),
-        (lambda loss, w, X, t: -each(loss, w, X, t), "the sign is reversed"),
-        (lambda loss, w, X, t: jax.grad(loss)(w, X, t), "loss takes one example"),
-        (partial(each, in_axes=(None, 0, None)), "loss takes one example"),
-        (partial(each, in_axes=(0, 0, 0)), "Does vmap know"),
-        (lambda loss, w, X, t: X, "for example i alone"),
-        (lambda loss, w, X, t: jax.grad(loss)(w, X[0], t[0]), "the shape should be (3, 2), and is (2,)"),
+        (partial(clipped, scale=lambda size, limit: 1.0), "none was clipped"),
+        (clipped_whole, "of all examples together"),
+        (partial(clipped_whole, join=jnp.mean), "of all examples together"),
+        (lambda *args: jnp.clip(each(*args[:4]), -args[4], args[4]).sum(axis=0), "clipped entry by entry"),
+        (partial(clipped, scale=lambda size, limit: limit / size), "all have the length limit"),
+        (partial(clipped, scale=lambda size, limit: jnp.maximum(1, limit / size)), "Is max for min"),
+        (
+            partial(clipped, scale=lambda size, limit: jnp.minimum(1, limit / jnp.linalg.norm(size))),
+            "one length for all gradients together",
+        ),
+        (partial(clipped, join=partial(jnp.mean, axis=0)), "that is the mean of the clipped gradients"),
+        (partial(clipped, join=jnp.asarray), "those are the clipped gradients"),
+        (lambda *args: each(*args[:4]), "those are the gradients"),
+        (partial(clipped, rows=partial(each, argnums=1)), "by x. The first argument"),
+        (partial(clipped, rows=lambda loss, w, X, t: each(loss, w, X, 0 * t + t[0])), "the target of the first one"),
+        (lambda *args: -clipped(*args), "the sign is reversed"),
+        (partial(clipped, scale=lambda size, limit: jnp.minimum(1, size / limit)), "the smaller of 1 and limit / |g|"),
+        (lambda *args: clipped(*args)[:1], "the shape should be (2,), and is (1,)"),
+        (lambda loss, w, X, t, limit: jax.grad(jax.vmap(loss, (None, 0, 0)))(w, X, t), "the gradient first"),
+        (partial(clipped, rows=lambda loss, w, X, t: jax.grad(loss)(w, X, t)), "the gradient first"),
+        (partial(clipped, rows=partial(each, in_axes=(None, 0, None))), "the gradient first"),
+        (partial(clipped, rows=partial(each, in_axes=(0, 0, 0))), "Does vmap know"),
+        (lambda loss, w, X, t, limit: jax.vmap(jax.grad(loss)), "call it with w, X and t"),
+        (partial(clipped, rows=lambda loss, *args: jax.vmap(jax.grad(loss))), "call it with w, X and t"),
+        (lambda loss, w, X, t, limit: jax.vmap(jax.value_and_grad(loss), (None, 0, 0))(w, X, t), "Its second part"),
+        (partial(clipped, rows=lambda loss, w, X, t: jax.value_and_grad(loss)(w, X[0], t[0])), "Its second part"),
+        (partial(clipped, scale=lambda size, limit: limit / size.ravel()), "with keepdims=True"),
+        (partial(clipped_inside, least=min), "has no value yet"),
+        (partial(clipped_inside, norm=np.linalg.norm), "has no value yet"),
     ],
     "frameworks.tree": [
         (partial(descended, step=lambda p, g, rate: p + rate * g), "the sign is reversed"),
@@ -1025,22 +1087,28 @@ WRONG = {
         (lambda params, grads, rate: {k: p - rate * grads[k] for k, p in params.items()}, "at any depth"),
     ],
     "frameworks.keys": [
-        (one_key, "the two arrays are the same"),
-        (lambda key, n: drawn(jax.random.key(0), n), "another key should give other numbers"),
-        (partial(drawn, second=lambda a: jax.random.normal(jax.random.key(8), a.shape)), "another key should give"),
+        (partial(drawn, keys=lambda key, m: [key] * m), "the arrays are the same"),
+        (partial(drawn, keys=lambda key, m: [jax.random.fold_in(key, 7)] * m), "fold_in with the same number"),
+        (lambda key, m, n: drawn(jax.random.key(0), m, n), "another key should give other numbers"),
+        (lambda key, m, n: drawn(jax.random.key(1), m, n), "another key should give other numbers"),
+        (partial(drawn, keys=lambda key, m: map(jax.random.key, range(m))), "another key should give other numbers"),
+        (lambda key, m, n: stateful(np.random.default_rng(0), key, m, n), "Is a fixed key or seed at work"),
+        (partial(first_and, lambda a: jax.random.normal(jax.random.key(1), a.shape)), "Is a fixed key or seed at work"),
         (partial(stateful, np.random.default_rng(30)), "from the key alone"),
         (partial(drawn, draw=jax.random.uniform), "Are they uniform"),
-        (lambda key, n: [math.sqrt(12) * (u - 0.5) for u in drawn(key, n, jax.random.uniform)], "Are they uniform"),
+        (lambda *args: math.sqrt(12) * (drawn(*args, jax.random.uniform) - 0.5), "Are they uniform"),
         (partial(drawn, draw=jax.random.rademacher), "Are they uniform"),
-        (partial(drawn, second=lambda a: -a), "minus the first"),
-        (partial(drawn, second=lambda a: a[::-1]), "have nothing to do with each other"),
-        (partial(drawn, second=lambda a: (a**2 - 1) / math.sqrt(2)), "have nothing to do with each other"),
-        (lambda key, n: [1 + a for a in drawn(key, n)], "that of standard normal numbers is 0"),
-        (lambda key, n: [a / 2 for a in drawn(key, n)], "that of standard normal numbers is 1"),
-        (lambda key, n: (drawn(key, n)[0], np.zeros(n)), "normal numbers have no bounds"),
-        (lambda key, n: drawn(key, n)[0], "return 2 results"),
-        (lambda key, n: drawn(key, 2000), "n numbers in each"),
-        (lambda key, n: drawn(key, 1), "n numbers in each"),
+        (partial(first_and, lambda a: -a), "minus the other"),
+        (partial(first_and, lambda a: a[::-1]), "have nothing to do with each other"),
+        (partial(first_and, lambda a: (a**2 - 1) / math.sqrt(2)), "have nothing to do with each other"),
+        (lambda *args: 1 + drawn(*args), "that of standard normal numbers is 0"),
+        (lambda *args: drawn(*args) / 2, "that of standard normal ones is 1"),
+        (partial(first_and, lambda a: 0 * a), "normal numbers have no bounds"),
+        (lambda *args: drawn(*args).T, "that is the transpose"),
+        (lambda *args: drawn(*args).ravel(), "m rows, with n numbers in each"),
+        (lambda key, m, n: drawn(key, m, 2000), "m rows, with n numbers in each"),
+        (lambda key, m, n: drawn(key, 2, n), "m rows, with n numbers in each"),
+        (lambda key, m, n: drawn(key, 4, n), "m rows, with n numbers in each"),
     ],
     "frameworks.safe": [
         (jnp.linalg.norm, "the root has an infinite slope at 0"),
@@ -1100,6 +1168,7 @@ WRONG = {
         ({"product": 1, "curvature": 1, "hessian": 1_000_000}, "the number of entries of H"),
         ({"product": 1, "curvature": 1, "hessian": 500_500}, "so many entries differ"),
         ({"product": 1, "curvature": 1, "hessian": 500}, "symmetry saves none"),
+        ({"product": 1, "curvature": 1, "hessian": 999}, "symmetry saves none"),
         ({"product": 1, "curvature": 1, "hessian": 1001}, "finite differences of the gradient"),
         ({"product": 1, "curvature": 1, "hessian": 2000}, "a derivative of the gradient"),
         ({"product": 1, "curvature": 1, "hessian": 1}, "picks out a column"),
@@ -1131,10 +1200,17 @@ WRONG = {
         (partial(mixed, second=0), "one of the two factors X"),
         (partial(mixed, second=-1), "are added"),
         (partial(mixed, first=-1), "are added"),
-        (lambda X: mixed(X.T), "the transpose of X"),
-        (lambda X: mixed(X).transpose(1, 0, 3, 2), "the transpose of X"),
-        (lambda X: mixed(X).transpose(0, 1, 3, 2), "two indices are swapped"),
-        (lambda X: mixed(X).transpose(1, 0, 2, 3), "two indices are swapped"),
+        (lambda X: mixed(X.T), "is X transposed"),
+        (lambda X: mixed(X).transpose(1, 0, 3, 2), "is X transposed"),
+        (lambda X: mixed(X).transpose(2, 3, 0, 1), "the pairs are exchanged"),
+        (lambda X: jax.jacfwd(jax.grad(traced, 1), 0)(X, X), "the pairs are exchanged"),
+        (lambda X: mixed(X).transpose(0, 1, 3, 2), "in f, Y is transposed"),
+        (lambda X: jax.jacfwd(jax.grad(lambda X, Y: jnp.trace(X @ X @ Y)), 1)(X, X), "in f, Y is transposed"),
+        (lambda X: jax.hessian(traced)(X, X), "the Hessian in X alone"),
+        (lambda X: jax.hessian(traced)(X, jnp.eye(len(X))), "the Hessian in X alone"),
+        (lambda X: jax.hessian(traced)(X, jnp.ones_like(X)), "the Hessian in X alone"),
+        (lambda X: jax.hessian(lambda X: traced(X, X))(X), "Keep them apart"),
+        (lambda X: mixed(X).transpose(1, 0, 2, 3), "i and j are swapped"),
         (lambda X: mixed(X).transpose(0, 2, 1, 3), "two indices are swapped"),
         (lambda X: mixed(X) / 2, "half of it"),
         (lambda X: 2 * mixed(X), "twice of it"),
@@ -1190,13 +1266,18 @@ WRONG = {
         (lambda a, b: divided(np.divide(a, b[0]), b, by=1), "divide by it"),
         (partial(divided, sign=1), "it goes to the other side"),
         (partial(divided, start=0, shift=1), "the sum begins at j = 1"),
+        (partial(divided_by_index, stop=0), "range(1, k) ends at k - 1"),
+        (partial(divided_by_index, partner=lambda j, k: j), "b[j] goes with c[k - j]"),
+        (partial(divided_by_index, partner=lambda j, k: j, stop=0), "b[j] goes with c[k - j]"),
+        (lambda a, b: divided_by_index(a, b, partner=lambda j, k: j, room=len(a)), "b[j] goes with c[k - j]"),
+        (lambda a, b: divided(np.multiply(a, b[0]), b), "put a[k] - sum in parentheses"),
         (partial(divided, most=2), "the first two are right"),
         (partial(divided, most=1), "the first one is right"),
         (lambda a, b: divided(a, b)[::-1], "the order is reversed"),
         (lambda a, b: np.divide(a, b[0]), "b is taken as a constant"),
         (lambda a, b: np.negative(divided(a, b)), "the sign is reversed."),
         (lambda a, b: b, "Compare the coefficients"),
-        (lambda a, b: divided(a, b)[:-1], "the shape should be (2,), and is (1,)"),
+        (lambda a, b: divided(a, b)[:-1], "the shape should be (5,), and is (4,)"),
     ],
     "higher_order.series": [
         (partial(squared, divisor=lambda k: 1), "the division by k + 1 is missing"),
@@ -1273,14 +1354,14 @@ RIGHT = {
     "linear_maps.gauss_newton": newton,
     "frameworks.jump": {"slope": 6.0, "integral": np.int64(11), "rise": jnp.asarray(13)},
     "frameworks.slip": lambda *args: Tensor(trained(*args)),
-    "frameworks.per_example": lambda loss, w, X, t: jax.jacrev(lambda w: loss(w, X, t))(w).tolist(),
+    "frameworks.per_example": lambda *args: clipped_inside(*args).tolist(),
     "frameworks.tree": lambda *args: jax.tree.map(jnp.asarray, descended(*args)),
-    "frameworks.keys": lambda key, n: jax.random.normal(jax.random.fold_in(key, 5), (2, n)),
+    "frameworks.keys": lambda key, m, n: jax.random.normal(key, (m, n)),
     "frameworks.safe": root_by_rule,
     "frameworks.branch": lambda x: jnp.clip(x, -1, 1) * (x - jnp.clip(x, -1, 1) / 2),
     "higher_order.passes": {"product": 1.0, "curvature": np.int64(1), "hessian": 1e3},
     "higher_order.slip": lambda f, x: (jax.hessian(f)(x) @ x).tolist(),
-    "higher_order.mixed": lambda X: jax.jacfwd(jax.grad(lambda X, Y: jnp.trace(X @ X @ Y)), 1)(X, X),
+    "higher_order.mixed": lambda X: jax.jacfwd(jax.grad(traced), 1)(X, X),
     "higher_order.power": lambda hv, n: eigsh(LinearOperator((n, n), hv), 1, v0=np.ones(n))[0][0],
     "higher_order.bottleneck": lambda pull_g, push_h, k: (
         jax.vmap(push_h)(jnp.eye(k)).T @ jnp.stack([pull_g(e.tolist()) for e in np.eye(k)])

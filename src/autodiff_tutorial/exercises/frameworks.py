@@ -15,6 +15,15 @@ def _accumulated(x, t, w, rate, steps):
     return w
 
 
+_CLEARED = "Is the gradient cleared after backward, and before it is used?"
+_BY_TORCH = {
+    "leaf Variable": "the step itself is not to be recorded. Keep torch.no_grad() around it.",
+    "does not require grad": "`w = w - ...` makes a new tensor, which records nothing. Change w in place, with -=.",
+    "no attribute 'zero_'": "before the first backward `.grad` is None, and there is nothing to fill with zeros.",
+    "'NoneType'": f"`.grad` is None. {_CLEARED} Or did `w = w - ...` make a new tensor?",
+}
+
+
 @exercise("frameworks.slip")
 def _(attempt):
     random = np.random.default_rng(22)
@@ -25,10 +34,14 @@ def _(attempt):
             """Return w after so many steps: each one shrinks its distance from t / x by the same factor."""
             return t / x + (w - t / x) * (1 - rate * x**2) ** steps
 
-        got = attempt(x, t, w, rate, steps)
+        given = f"x = {x}, t = {t}, w = {w}, rate = {rate}, steps = {steps}"
+        try:
+            got = attempt(x, t, w, rate, steps)
+        except (AttributeError, RuntimeError, TypeError) as error:
+            yield _refused(given, error, "a number", _BY_TORCH)
         got = np.asarray(got.detach() if hasattr(got, "detach") else got)  # a tensor of PyTorch
         yield Case(
-            f"x = {x}, t = {t}, w = {w}, rate = {rate}, steps = {steps}",
+            given,
             got.reshape(()) if got.size == 1 else got,
             end(rate),
             rtol=1e-4,
@@ -37,7 +50,7 @@ def _(attempt):
                     steps > 1 and _same(got, _accumulated(x, t, w, rate, steps)),
                     "that is the slip itself. What does `.grad` hold when the second step is taken?",
                 ),
-                (w, "w has not moved. Is the gradient cleared after backward, and before it is used?"),
+                (w, f"w has not moved. {_CLEARED}"),
                 (end(-rate), "the sign is reversed: that climbs. L falls against the gradient."),
                 (end(2 * rate), "each step is twice too long. The 2 of the square cancels the 1/2."),
                 (end(rate / 2), "each step is half as long as it should be. L has its 1/2 already."),
@@ -68,47 +81,84 @@ _LOSSES = {
     ),
 }
 
+_UNCALLED = "that is a function; call it with w, X and t."
+_TWO_RESULTS = "one array is asked for. Is that a tuple, as of value_and_grad? Its second part is the gradient."
+_BY_JAX = {
+    "traced array": "under vmap a number has no value yet: jnp.minimum, not min or `if`, and jnp, not np.",
+    "scalar-output": "loss takes one example, and grad wants one number: take the gradient first, then map it.",
+    "inconsistent sizes": "X and t have a row for each example, and w has not. Does vmap know?",
+    "'function'": _UNCALLED,
+    "'tuple'": _TWO_RESULTS,
+    "broadcast": "one length for each row: with keepdims=True the lengths are a column.",
+}
+
 
 @exercise("frameworks.per_example")
 def _(attempt):
-    random = np.random.default_rng(23)
-    for (name, (loss, slope)), (N, n) in zip(_LOSSES.items(), ((3, 2), (2, 4)), strict=True):
+    random = np.random.default_rng(27)
+    for (name, (loss, slope)), (N, n) in zip(_LOSSES.items(), ((4, 2), (3, 5)), strict=True):
         w, X, t = random.normal(size=n), random.normal(size=(N, n)), random.uniform(0.3, 2.0, size=N)
-        given = f"{name}, N = {N}, n = {n}"
-        try:
-            got = attempt(loss, w.copy(), X.copy(), t.copy())
-        except (TypeError, ValueError) as error:
-            text = " ".join(str(error).split())
-            if "scalar-output" not in text and "inconsistent sizes" not in text:
-                raise
-            yield Case(
-                given,
-                text,
-                f"an array of shape ({N}, {n})",
-                passes=False,
-                slips=(("scalar-output" in text, "loss takes one example: a row of X, and an entry of t."),),
-                hint="X and t have a row for each example, and w has not. Does vmap know?",
-            )
         slopes = slope(X @ w, t)[:, None]
-        truth = slopes * X
+        rows = slopes * X
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        limit = round(float(np.sort(lengths, axis=None)[:2].mean()), 3)  # all but the shortest are longer
+        given, wanted = f"{name}, N = {N}, n = {n}, limit = {limit}", f"an array of shape ({n},)"
+        try:
+            got = attempt(loss, w.copy(), X.copy(), t.copy(), limit)
+        except (TypeError, ValueError) as error:
+            yield _refused(given, error, wanted, _BY_JAX)
+        yield Case(given, "a function", wanted, passes=not callable(got), hint=_UNCALLED)
+        yield Case(given, got, wanted, passes=_one_array(got), hint=_TWO_RESULTS)
+        truth = _clipped(rows, limit).sum(axis=0)
+        together = "that clips the gradient of all examples together. Clip each one, and then add."
         yield Case(
             given,
             got,
             truth,
             rtol=1e-4,
             slips=(
-                (truth.sum(axis=0), "that is the gradient of the sum. Each example has a gradient of its own."),
-                (truth.mean(axis=0), "that is the gradient of the mean. Each example has a gradient of its own."),
-                (np.asarray(loss(w, X, t)), "those are the losses. Their gradients are asked for."),
-                (truth.T, "that is the transpose. Row i belongs to example i: shape (N, n)."),
-                (slopes * w, "that is the gradient with respect to x. The first argument of loss is w."),
-                (np.tile(truth[0], (N, 1)), "every row is the gradient of the first example."),
-                (slope(X @ w, t[0])[:, None] * X, "every row has the target of the first example: t has one for each."),
-                (truth / N, "divided by N. The gradient of one example knows nothing of the others."),
-                (-truth, "the sign is reversed. The gradient itself is asked for, not a step."),
+                (rows.sum(axis=0), "none was clipped: that is the gradient of the sum."),
+                (_clipped(rows.sum(axis=0), limit), together),
+                (_clipped(rows.mean(axis=0), limit), together),
+                (np.clip(rows, -limit, limit).sum(axis=0), "clipped entry by entry. Scale each gradient as a whole."),
+                ((limit / lengths * rows).sum(axis=0), "all have the length limit. A shorter one stays as it is."),
+                ((np.maximum(1, limit / lengths) * rows).sum(axis=0), "the short ones are stretched. Is max for min?"),
+                (
+                    (np.minimum(1, limit / np.linalg.norm(rows)) * rows).sum(axis=0),
+                    "one length for all gradients together. Each has a length of its own: axis=1.",
+                ),
+                (truth / N, "that is the mean of the clipped gradients. Add them up."),
+                (_clipped(rows, limit), "those are the clipped gradients, one a row. Add them up."),
+                (rows, "those are the gradients, one a row. Clip each, and add them up."),
+                (_clipped(slopes * w, limit).sum(axis=0), "by x. The first argument of loss is w."),
+                (
+                    _clipped(slope(X @ w, t[0])[:, None] * X, limit).sum(axis=0),
+                    "every example has the target of the first one: t has one for each.",
+                ),
+                (-truth, "the sign is reversed. The gradients themselves are added, not steps."),
             ),
-            hint="row i is what jax.grad gives for example i alone, X[i] and t[i].",
+            hint="for each example: its gradient g, times the smaller of 1 and limit / |g|. Then the sum.",
         )
+
+
+def _clipped(rows, limit):
+    return rows * np.minimum(1, limit / np.linalg.norm(rows, axis=-1, keepdims=True))
+
+
+def _one_array(got):
+    try:
+        np.asarray(got, dtype=float)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _refused(given, error, wanted, hints):
+    """Return the case of an attempt that raised a typical error, told by its words, or raise any other one."""
+    for words, hint in hints.items():
+        if words in str(error):
+            return Case(given, str(error).splitlines()[0], wanted, passes=False, hint=hint)
+    raise error
 
 
 def _trees(random):

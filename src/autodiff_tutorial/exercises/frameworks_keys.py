@@ -1,81 +1,75 @@
 """The exercise of the chapter on frameworks that deals with random numbers from a key."""
 
+from itertools import combinations, product
+
 import jax
 import numpy as np
 
-from autodiff_tutorial.exercises.forward_mode import several
 from autodiff_tutorial.exercises.judge import Case, exercise
-
-_NAMES = ("first", "second")
-
-
-def _numbers(pair):
-    return [np.asarray(part, dtype=float) for part in pair]
 
 
 @exercise("frameworks.keys")
 def _(attempt):
-    got = attempt(jax.random.key(3), 5)
-    yield several("a key and n = 5", got, "the first array", "the second array")
-    for name, part in zip(_NAMES, _numbers(got), strict=True):
-        hint = "n numbers in each of the two."
-        yield Case(f"n = 5, the shape of the {name}", part.shape, (5,), passes=part.shape == (5,), hint=hint)
-    n, seeds = 2000, (0, 1, 2)
-    drawn = [_numbers(attempt(jax.random.key(seed), n)) for seed in seeds]
-    for seed, pair in zip(seeds, drawn, strict=True):
-        again = _numbers(attempt(jax.random.key(seed), n))
+    seeds = 11, 37, 101  # not those that an attempt may have inside
+    for m, n in (4, 5), (3, 2000):
+        shape = np.shape(attempt(jax.random.key(seeds[0]), m, n))
+        yield Case(
+            f"the shape, m = {m}, n = {n}",
+            shape,
+            (m, n),
+            passes=shape == (m, n),
+            slips=((shape == (n, m), "that is the transpose. Each of the m arrays is a row."),),
+            hint="m rows, with n numbers in each.",
+        )
+    drawn = [np.asarray(attempt(jax.random.key(seed), m, n), dtype=float) for seed in seeds]
+    for seed, rows in zip(seeds, drawn, strict=True):
+        again = np.asarray(attempt(jax.random.key(seed), m, n), dtype=float)
         yield Case(
             f"the largest change, when called with jax.random.key({seed}) again",
-            np.abs(np.subtract(pair, again)).max(),
+            np.abs(rows - again).max(),
             0.0,
             hint="the numbers should follow from the key alone. A generator with a state of its own knows of no key.",
         )
-        yield from _pair(f"jax.random.key({seed}), n = {n}", *pair)
-    for i, j in (0, 1), (1, 2), (0, 2):
-        for first in 0, 1:
-            for second in 0, 1:
-                yield _unrelated(
-                    f"the {_NAMES[first]} array from key {i} and the {_NAMES[second]} one from key {j}",
-                    drawn[i][first],
-                    drawn[j][second],
-                    hint="another key should give other numbers, in both arrays. Is your key used for both?",
-                )
+        yield from _rows(f"jax.random.key({seed}), m = {m}, n = {n}", rows)
+    for a, b in combinations(range(len(seeds)), 2):
+        for i, j in product(range(m), repeat=2):
+            yield _unrelated(
+                f"array {i} from key {seeds[a]} and array {j} from key {seeds[b]}",
+                drawn[a][i],
+                drawn[b][j],
+                hint="another key should give other numbers, in every array. "
+                "Is a fixed key or seed at work inside, such as jax.random.key(0)?",
+            )
 
 
-def _pair(given, a, b):
-    """Yield cases for two arrays from one key: unrelated, and each of standard normal numbers."""
-    yield _unrelated(
-        given,
-        a,
-        b,
-        slips=(
-            (np.array_equal(a, b), "the two arrays are the same: a key gives the same numbers whenever it is used."),
-            (np.array_equal(a, -b), "the second array is minus the first. Draw it on its own."),
-        ),
-        hint="the two arrays should have nothing to do with each other. Draw the second on its own.",
-    )
-    for name, part in zip(_NAMES, (a, b), strict=True):
-        largest = float(abs(part).max())
-        bounded = np.ptp(part) <= 4 * np.std(part), "normal numbers have no bounds, and yours have. Are they uniform?"
-        beyond = "one in eighty normal numbers lies beyond 2.5."
-        for what, value, wanted, passes, hint in (
-            ("mean", part.mean(), "near 0", abs(part.mean()) < 0.1, "that of standard normal numbers is 0."),
-            (
-                "standard deviation",
-                part.std(),
-                "near 1",
-                abs(part.std() - 1) < 0.1,
-                "that of standard normal numbers is 1.",
+def _rows(given, rows):
+    """Yield cases for the arrays from one key: unrelated, and each of standard normal numbers."""
+    for i, j in combinations(range(len(rows)), 2):
+        a, b = rows[i], rows[j]
+        yield _unrelated(
+            f"{given}, arrays {i} and {j}",
+            a,
+            b,
+            slips=(
+                (
+                    np.array_equal(a, b),
+                    "the arrays are the same: a key gives the same numbers whenever it is used, "
+                    "and fold_in with the same number gives the same key.",
+                ),
+                (np.array_equal(a, -b), "one array is minus the other. Draw it on its own."),
             ),
-            ("largest size", largest, "above 2.5", largest > 2.5, beyond),
+            hint="the arrays should have nothing to do with each other. Draw each on its own.",
+        )
+    for i, row in enumerate(rows):
+        mean, deviation, largest = row.mean(), row.std(), float(abs(row).max())
+        bounded = np.ptp(row) <= 4 * deviation, "normal numbers have no bounds, and yours have. Are they uniform?"
+        for what, value, wanted, passes, hint in (
+            ("mean", mean, "near 0", abs(mean) < 0.1, "that of standard normal numbers is 0."),
+            ("standard deviation", deviation, "near 1", abs(deviation - 1) < 0.1, "that of standard normal ones is 1."),
+            ("largest size", largest, "above 2.5", largest > 2.5, "one in eighty normal numbers lies beyond 2.5."),
         ):
             yield Case(
-                f"{given}: the {what} of the {name} array",
-                value,
-                wanted,
-                passes=bool(passes),
-                slips=(bounded,),
-                hint=hint,
+                f"{given}: the {what} of array {i}", value, wanted, passes=bool(passes), slips=(bounded,), hint=hint
             )
 
 

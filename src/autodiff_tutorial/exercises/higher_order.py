@@ -15,6 +15,7 @@ def _(attempt):
     yield Case("the answer", attempt, "a dictionary", passes=keys, hint=hint, secret=True)
     entries = "that is the number of entries of H. How many of them does a product give?"
     whole = "that is for all of H. Is H itself needed here?"
+    saves_none = "symmetry saves none, nor does the trace: along a direction left out, the curvature stays unknown."
     none = "neither the value nor the gradient tells how the gradient changes along v."
     yield Case(
         "the product H v",
@@ -49,7 +50,7 @@ def _(attempt):
         slips=(
             (n * n, entries),
             (n * (n + 1) // 2, "so many entries differ, at most. How many of them does a product give?"),
-            (n // 2, "symmetry saves none: along a direction that was left out, the curvature stays unknown."),
+            *((count, saves_none) for count in (n // 2, n - 1)),
             (n + 1, "finite differences of the gradient need a point to compare with. A product needs none."),
             (2 * n, "the two derivatives are inside one product: it is a derivative of the gradient."),
             (1, "a product gives H v for the v that it is given. Which v picks out a column?"),
@@ -101,13 +102,18 @@ def _(attempt):
 
 
 def _mixed(X):
-    """Differentiate trace(X X Y), entry by entry: it is linear in Y, and a change of X is exact by a complex step."""
+    """Differentiate trace(X X Y^T), entry by entry: it is linear in Y, and a change of X is exact by a complex step."""
     n = len(X)
     units = np.eye(n * n).reshape(n, n, n, n)
     M = np.empty((n, n, n, n))
     for i, j, k, l in np.ndindex(M.shape):
-        M[i, j, k, l] = moved(lambda X, E=units[k, l]: np.trace(X @ X @ E), (X, units[i, j]))[1]
+        M[i, j, k, l] = moved(lambda X, E=units[k, l]: np.trace(X @ X @ E.T), (X, units[i, j]))[1]
     return M
+
+
+def _in_X_alone(Y):
+    eye = np.eye(len(Y))
+    return np.einsum("jk,il->ijkl", eye, Y) + np.einsum("il,kj->ijkl", eye, Y)
 
 
 @exercise("higher_order.mixed")
@@ -116,10 +122,11 @@ def _(attempt):
     for n in 2, 3:
         X, eye = random.permutation(np.arange(1.0, n * n + 1)).reshape(n, n), np.eye(n)
         truth = _mixed(X)
-        first, second = np.einsum("il,jk->ijkl", eye, X), np.einsum("li,jk->ijkl", X, eye)
+        first, second = np.einsum("ik,jl->ijkl", eye, X), np.einsum("ki,jl->ijkl", X, eye)
         one = "that is the share of one of the two factors X. Both of them change."
         alike = "the two factors X do not give the same: X does not commute with its change."
         swapped = "two indices are swapped. M[i, j, k, l] belongs to X[i, j] and Y[k, l]."
+        alone = "that is the Hessian in X alone, or i and j are swapped: once by X[i, j], and once by Y[k, l]."
         matrix = "a matrix: that is the derivative along one direction. M has an entry for every pair of entries."
         got = attempt(X.copy())
         yield Case(
@@ -134,8 +141,14 @@ def _(attempt):
                 (2 * second, alike),
                 (first - second, "the shares of the two factors are added."),
                 (second - first, "the shares of the two factors are added."),
-                (_mixed(X.T), "that has the transpose of X, or both pairs of indices swapped."),
-                *((truth.transpose(axes), swapped) for axes in ((0, 1, 3, 2), (1, 0, 2, 3), (0, 2, 1, 3))),
+                (
+                    truth.transpose(2, 3, 0, 1),
+                    "the pairs are exchanged: i, j belong to X, and k, l to Y. Or is X transposed?",
+                ),
+                (truth.transpose(0, 1, 3, 2), "k and l are swapped: in f, Y is transposed."),
+                (truth.transpose(0, 2, 1, 3), swapped),
+                *((_in_X_alone(Y), alone) for Y in (X, eye, np.ones((n, n)))),
+                (_in_X_alone(X) + truth + truth.transpose(2, 3, 0, 1), "X and Y move together there. Keep them apart."),
                 (truth / 2, "half of it. Nothing is to be divided by 2: X and Y are different arguments."),
                 (2 * truth, "twice of it."),
                 (np.shape(got) == (n, n), matrix),

@@ -13,6 +13,14 @@ def _quotient(a, b):
     return linalg.solve_triangular(linalg.toeplitz(b, np.zeros(len(b))), a, lower=True)
 
 
+def _slipped(a, b, start, partner):
+    """Divide with a sum over j from start to k - 1 only, of b[j] and the given partner in c."""
+    c = []
+    for k in range(len(a)):
+        c.append((a[k] - sum(b[j] * c[partner(j, k)] for j in range(start, k))) / b[0])
+    return c
+
+
 def _factorials(count):
     return np.array([math.factorial(k) for k in range(count)], dtype=float)
 
@@ -20,15 +28,20 @@ def _factorials(count):
 @exercise("higher_order.quotient")
 def _(attempt):
     random = np.random.default_rng(29)
-    for K in 1, 4, 8:
+    for K in 4, 1, 8:
         a, b = np.round(random.uniform(0.5, 1.5, size=(2, K + 1)) * random.choice([-1, 1], size=(2, K + 1)), 1)
         b[0] = np.sign(b[0]) * round(random.uniform(2.0, 3.0), 1)
         truth, k = _quotient(a, b), _factorials(K + 1)
         derivatives = "the lists hold coefficients, f^(k) / k!, not derivatives."
         divide = "b[0] is the factor of the new coefficient: divide by it, all that stands on the other side."
-        got = attempt(a.tolist(), b.tolist())
+        paired = "in coefficient k of a product the indices add up to k: b[j] goes with c[k - j], and j ends at k."
+        given = f"a = {a.tolist()}, b = {b.tolist()}"
+        try:
+            got = attempt(a.tolist(), b.tolist())
+        except IndexError as error:
+            yield Case(given, f"IndexError: {error}", f"{K + 1} numbers", passes=False, hint=paired)
         yield Case(
-            f"a = {a.tolist()}, b = {b.tolist()}",
+            given,
             got,
             truth,
             slips=(
@@ -42,6 +55,12 @@ def _(attempt):
                 (_quotient(a / b[0], [1.0, *b[1:]]), divide),
                 (_quotient(a, [b[0], *-b[1:]]), "the sign of the sum is reversed: it goes to the other side."),
                 (_quotient(a, b[[0, *range(K)]]), "the sum begins at j = 1: b[0] belongs to the new coefficient."),
+                (
+                    _slipped(a, b, 1, lambda j, k: k - j),
+                    "one term short: range(1, k) ends at k - 1, and leaves out b[k] c[0].",
+                ),
+                *((_slipped(a, b, start, lambda j, k: j), paired) for start in (0, 1)),
+                (_quotient(a * b[0], b), "the sum alone is divided by b[0]: put a[k] - sum in parentheses."),
                 (truth[::-1], "the order is reversed: the constant comes first."),
                 (a / b[0], "b is taken as a constant. Its other coefficients count too."),
                 (-truth, "the sign is reversed."),
