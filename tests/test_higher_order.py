@@ -1,8 +1,10 @@
 """Higher derivatives against JAX's own transforms, SymPy's series, mpmath, closed forms and NumPy's eigenvalues."""
 
 import functools
+import gc
 import math
 import re
+import tracemalloc
 
 import jax
 import jax.numpy as jnp
@@ -488,6 +490,64 @@ def test_new_primitive_needs_its_jvp_rule_only():
         assert taylor(lambda x, f=f: f(x * x), 3.0, 1.0, 3).tolist() == [18, 12, 2, 0]
     expected = [float(-mpmath.exp(-0.25)), 0.5 * math.exp(-0.25)]
     assert_close(taylor(erfc, 0.5, 1.0, 2)[1:], expected)
+
+
+def test_program_may_change_its_arrays():
+    """A buffer or an index that is written over after its use keeps its old numbers in all terms."""
+    numbers, places = np.zeros(2), np.array([0, 1])
+
+    def f(x):
+        total = 0.0
+        for k in 1.0, 2.0, 3.0:
+            numbers[:] = k
+            total = total + (x * numbers).sum() * x.sum()
+        y = x[places] * x
+        places[:] = 0
+        return total + y.sum()
+
+    # 6 (x1 + x2)^2 + x1^2 + x2^2 along (1, 1) from (1, 2)
+    assert taylor(f, np.array([1.0, 2.0]), np.ones(2), 3).tolist() == [59, 78, 26, 0]
+
+
+def test_rule_that_asks_for_two_functions_costs_no_more_than_they_are():
+    """J_0' = (J_-1 - J_1) / 2 and so on: the Bessel functions of all orders are expanded once each, not 2^K times."""
+    calls = []
+
+    def value(x, *, n):
+        calls.append(n)
+        return float(mpmath.besselj(n, x))
+
+    def rule(x_dot, y, x, *, n):
+        return x_dot * (bessel(x, n=n - 1) - bessel(x, n=n + 1)) / 2
+
+    bessel = primitives.define("bessel", value, jvp=rule)
+    found = taylor(lambda x: bessel(x, n=0), 0.7, 1.0, 12)
+    expected = [float(c) for c in mpmath.taylor(lambda x: mpmath.besselj(0, x), 0.7, 12)]
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-14)
+    assert len(calls) == len(set(calls)) <= 25
+
+
+def test_memory_is_free_after_the_run():
+    """Nothing of a run waits for the garbage collector."""
+    gc.disable()
+    try:
+        tracemalloc.start()
+        x = np.ones(10_000)
+        for _ in range(3):
+            taylor(lambda x: np.exp(np.sin(x)) / (1 + x * x), x, x, 5)
+        assert tracemalloc.get_traced_memory()[0] < 3 * x.nbytes
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+
+
+def test_powers_of_every_kind():
+    """Exponents of NumPy, one for each entry, and zero among them, give what numbers give, also at 0."""
+    for p in (np.float32(0.5), np.float64(2.5), np.int64(-2), np.int64(3)):
+        expected = [float(sympy.binomial(sympy.nsimplify(float(p)), k)) * 2.0 ** (float(p) - k) for k in range(5)]
+        assert_close(taylor(lambda x, p=p: x**p, 2.0, 1.0, 4), expected)
+    found = taylor(lambda x: x ** np.array([0.0, 2.0, 3.0]), np.array([0.0, 0.0, 2.0]), np.ones(3), 3)
+    assert found.tolist() == [[1, 0, 8], [0, 0, 12], [0, 1, 6], [0, 0, 1]]
 
 
 def test_program_runs_once():

@@ -8,7 +8,7 @@ import jax
 
 from autodiff_tutorial import primitives
 from autodiff_tutorial.higher_order.series import Expansion, Series
-from autodiff_tutorial.primitives.boundary import checked_floats, like, run
+from autodiff_tutorial.primitives.boundary import checked_floats, like, owned, run
 from autodiff_tutorial.primitives.tracing import shape_of, zeros_like
 
 
@@ -64,7 +64,7 @@ def taylor(f: Callable, x: Any, v: Any, order: int) -> Any:
     directions, v_tree = jax.tree.flatten(v)
     if tree != v_tree:
         raise ValueError(f"`{name}(v=...)` should have the structure of x, {tree}. Got {v_tree}.")
-    leaves = checked_floats(f"{name}(x=...)", leaves)
+    leaves = [owned(leaf) for leaf in checked_floats(f"{name}(x=...)", leaves)]
     directions = checked_floats(f"{name}(v=...)", directions)
     for leaf, direction in zip(leaves, directions, strict=True):
         if shape_of(leaf) != shape_of(direction):
@@ -126,7 +126,7 @@ def ode_taylor(f: Callable, y: Any, order: int) -> Any:
     name = "higher_order.ode_taylor"
     order = _checked_order(name, f, order)
     leaves, tree = jax.tree.flatten(y)
-    leaves = checked_floats(f"{name}(y=...)", leaves)
+    leaves = [owned(leaf) for leaf in checked_floats(f"{name}(y=...)", leaves)]
     rates = []
 
     def solution(i, leaf):

@@ -1,5 +1,8 @@
 """Power series as values: what every primitive makes of them, from its JVP rule; knows no function of the reader's."""
 
+import numpy as np
+
+from autodiff_tutorial.primitives.boundary import owned
 from autodiff_tutorial.primitives.elementwise import divide, multiply, power
 from autodiff_tutorial.primitives.linear_algebra import matmul, solve_columns
 from autodiff_tutorial.primitives.loops import python_loop
@@ -39,13 +42,22 @@ class Expansion(Level):
 
     def __init__(self, transform):
         super().__init__()
-        self.transform, self.program, self.functions, self.in_rule = transform, [], {}, False
+        self.transform, self.program, self.functions, self.made = transform, [], {}, []
+
+    def __exit__(self, *exception):
+        """Finish the run, and take apart what refers to each other, so that its memory is free at once."""
+        super().__exit__(*exception)
+        for x in self.made:
+            x.extend = x.terms = None
+        self.program = self.functions = self.made = None
 
     def process(self, primitive, args, params):
         """Apply a primitive to the values at t = 0, and say how its other terms follow."""
-        # sin and cos ask for each other. Kept, they are two series, and not a chain of them.
-        key = primitive, id(args[0])
-        if len(args) == 1 and not params and key in self.functions:
+        # Terms are computed later: what the program may change meanwhile is copied.
+        args, params = _kept(args), {name: _kept(value) for name, value in params.items()}
+        # sin and cos ask for each other. Remembered, they are two series, and not a chain of them.
+        key = _key(primitive, args, params)
+        if key in self.functions:
             return self.functions[key][0]
         primals = [arg.primal if self.owns(arg) else arg for arg in args]
         y = Series(self, primitive(*primals, **params), None)
@@ -55,10 +67,10 @@ class Expansion(Level):
             y.extend = _RECURRENCES[primitive](self, y, *args)
         else:
             y.extend = self._integrated(primitive, y, args, params)
-        if len(args) == 1 and not params:
+        if key is not None:
             self.functions[key] = y, args
-        if not self.in_rule:
-            self.program.append(y)
+        self.program.append(y)
+        self.made.append(y)
         return y
 
     def owns(self, arg):
@@ -100,24 +112,43 @@ class Expansion(Level):
         Along x(t), the rule says y'(t) = rule(x'(t), y(t), x(t)). Its coefficient k - 1 is k times coefficient k of y,
         and needs only those of y before it. So the rule is applied to series, y among them, and asked for its terms.
         """
-        slope = None
+        slope, steps = None, ()
 
         def extend(k):
-            nonlocal slope
+            nonlocal slope, steps
             if slope is None:
-                outer, self.in_rule = self.in_rule, True
+                outer, self.program = self.program, []
                 own = [(i, arg) for i, arg in enumerate(args) if self.owns(arg)]
                 slope = _sum(self._rule(primitive, i, _derivative(arg), y, args, params) for i, arg in own)
-                self.in_rule = outer
+                steps, self.program = self.program, outer
+            for x in steps:  # in their order, so that none has to wait for another
+                x.term(k - 1)
             c = self.term(slope, k - 1)
             return None if c is None else c / k
 
         return extend
 
     def _rule(self, primitive, i, x_dot, y, args, params):
-        if primitive is power and i == 0 and isinstance(args[1], int | float) and 0 != args[1] < 1:
+        if primitive is power and i == 0 and isinstance(args[1], int | float | np.number) and 0 != args[1] < 1:
             return args[1] * (x_dot * y) / args[0]  # the rule's own p x^(p-1) would be an endless chain of powers
         return rule_of(primitive, "jvp", i)(x_dot, y, *args, **params)
+
+
+def _kept(value):
+    """Return a value with copies of the NumPy arrays in it."""
+    return tuple(map(_kept, value)) if isinstance(value, tuple) else owned(value)
+
+
+def _key(primitive, args, params):
+    """Return what tells one function of a series from another, None for operations of another kind."""
+    if len(args) > 1 or primitive.linear:
+        return None
+    key = primitive, id(args[0]), *sorted(params.items())
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
 
 
 def _sum(values):

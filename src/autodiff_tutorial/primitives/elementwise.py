@@ -13,7 +13,7 @@ import scipy.special
 
 from autodiff_tutorial.primitives.arrays import spread_like, sum_like
 from autodiff_tutorial.primitives.rules import define
-from autodiff_tutorial.primitives.tracing import NUMPY, dtype_of, on_jax, plain, zeros_like
+from autodiff_tutorial.primitives.tracing import NUMPY, Traced, dtype_of, on_jax, plain, zeros_like
 
 
 def _value(on_host, on_device):
@@ -105,7 +105,10 @@ def _power_by_base(y, x, p):
     # p x^(p-1), which is 0 where p = 0, even where x = 0.
     if isinstance(p, int | float):
         return p * x ** (p - 1) if p else zeros_like(x)
-    return p * where((plain(x) == 0) & (plain(p) == 0), 1.0, x) ** (p - 1)
+    flat = plain(p) == 0
+    if isinstance(p, Traced):
+        flat = flat & (plain(x) == 0)
+    return p * where(flat, 1.0, x) ** (p - 1)
 
 
 def _power_by_exponent(y, x, p):
