@@ -198,6 +198,8 @@ def test_mixed_partial_of_other_shapes():
     for ours, theirs in zip(found, expected, strict=True):
         assert_close(ours, theirs)
     assert_close(mixed_partial(f, -1, -2)(*args).as_tensor(), expected[places.index((2, 1))])
+    other = mixed_partial(lambda x, y, power, name: jnp.sum(x) ** power * jnp.sum(y) if name else 0.0, 0, 1)
+    assert_close(other(np.ones(2), np.ones(1), 3, "sum").as_tensor(), np.full((2, 1), 12.0))
 
 
 def stages(n, k, m, dtype="float64"):
@@ -650,7 +652,31 @@ BAD = {
     "hvp integers": (lambda: hvp(square, (np.ones(3, int),), (ARRAY,)), TypeError, "Got int64"),
     "hvp complex": (lambda: hvp(square, (1j * ARRAY,), (ARRAY,)), TypeError, "Got complex128"),
     "hvp vector": (lambda: hvp(jnp.sin, (ARRAY,), (ARRAY,)), ValueError, "one number, of shape (). Got shape (3,)"),
-    "hvp pair": (lambda: hvp(lambda x: (x[0], x[1]), (ARRAY,), (ARRAY,)), ValueError, "Got shape ((), ())"),
+    "hvp pair": (lambda: hvp(lambda x: (x[0], x[1]), (ARRAY,), (ARRAY,)), ValueError, "of shape (). Got ((), ())"),
+    "hvp dict": (lambda: hvp(lambda x: {"loss": x @ x}, (ARRAY,), (ARRAY,)), ValueError, "Got {'loss': ()}"),
+    "hvp nothing out": (lambda: hvp(lambda x: None, (ARRAY,), (ARRAY,)), ValueError, "of shape (). Got None"),
+    "hvp integer out": (
+        lambda: hvp(lambda x: 3, (ARRAY,), (ARRAY,)),
+        TypeError,
+        "a real floating point number. Got int",
+    ),
+    "hvp complex out": (
+        lambda: hvp(lambda x: x @ x + 0j, (ARRAY,), (ARRAY,), mode="fwd_over_fwd"),
+        TypeError,
+        "a real floating point number. Got complex128",
+    ),
+    "hvp empty": (lambda: hvp(jnp.sum, (np.ones(0),), (np.ones(0),)), ValueError, "should not be empty"),
+    "hvp branch": (
+        lambda: hvp(lambda x: x[0] if x[0] > 0 else x[1], (ARRAY,), (ARRAY,)),
+        TypeError,
+        "`higher_order.hvp(f=...)` should be traceable by JAX",
+    ),
+    "hvp NumPy": (lambda: hvp(lambda x: np.sin(x).sum(), (ARRAY,), (ARRAY,)), TypeError, "written with jax.numpy"),
+    "partial half": (
+        lambda: mixed_partial(square, 0, 0)(ARRAY.astype(np.float16)),
+        TypeError,
+        "float32 or float64 in argument i. Got float16",
+    ),
     "partial no function": (lambda: mixed_partial(3, 0, 1), TypeError, "should be a function"),
     "partial place": (lambda: mixed_partial(square, 0.5, 0), TypeError, "`higher_order.mixed_partial(i=...)` should"),
     "partial range": (lambda: mixed_partial(square, 0, 1)(ARRAY), ValueError, "one of the 1 arguments. Got 1"),

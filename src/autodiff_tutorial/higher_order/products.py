@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from autodiff_tutorial.linear_maps import LinearMap
-from autodiff_tutorial.linear_maps.checking import real_dtype
+from autodiff_tutorial.linear_maps.checking import first_line
 from autodiff_tutorial.linear_maps.maps import derived
 
 _MODES = "fwd_over_rev", "rev_over_fwd", "rev_over_rev", "fwd_over_fwd"
@@ -175,7 +175,6 @@ def mixed_partial(f: Callable, i: int, j: int) -> Callable[..., MixedPartial]:
             if not -len(args) <= place < len(args):
                 raise ValueError(f"`{name}({letter}=...)` should number one of the {len(args)} arguments. Got {place}.")
             chosen.append(_checked_array(f"{name}(f, i, j)(...)", letter, args[place]))
-        _check_scalar(name, f, args)
         (a, b), dtype = chosen, chosen[0].dtype
         if b.dtype != dtype:
             raise TypeError(
@@ -183,10 +182,15 @@ def mixed_partial(f: Callable, i: int, j: int) -> Callable[..., MixedPartial]:
             )
         rows, columns = (place % len(args) for place in places)
 
+        def moved(a, b):
+            arguments = list(args)
+            arguments[rows], arguments[columns] = a, b
+            return arguments
+
+        _check_scalar(name, lambda a, b: f(*moved(a, b)), (a, b))
+
         def gradient(flat):
-            moved = list(args)
-            moved[rows], moved[columns] = a, flat.reshape(b.shape)
-            return jax.grad(f, rows)(*moved).ravel()
+            return jax.grad(f, rows)(*moved(a, flat.reshape(b.shape))).ravel()
 
         push = jax.linearize(gradient, b.ravel())[1]
         pull = jax.linear_transpose(push, jax.ShapeDtypeStruct((b.size,), dtype))
@@ -221,18 +225,30 @@ def _checked_pair(name, primals, tangents):
             raise TypeError(f"`{name}(tangents=...)` should have the dtypes of primals. Got {v.dtype} for {x.dtype}.")
         return x, v
 
+    if sum(jnp.size(leaf) for leaf in jax.tree.leaves(primals)) == 0:
+        raise ValueError(f"`{name}(primals=...)` should not be empty. Got no numbers.")
     pairs = jax.tree.map(checked, primals, tangents)
     return (jax.tree.map(lambda _, pair, k=k: pair[k], primals, pairs) for k in range(2))
 
 
 def _check_scalar(name, f, args):
-    found = jax.eval_shape(f, *args)
-    if [leaf.shape for leaf in jax.tree.leaves(found)] != [()]:
+    """Check that f returns one real number, without running it."""
+    should = f"`{name}(f=...)` should"
+    try:
+        found = jax.eval_shape(f, *args)
+    except jax.errors.JAXTypeError as error:
+        raise TypeError(
+            f"{should} be traceable by JAX: written with jax.numpy, without branches on values. "
+            f"Got {first_line(error)}."
+        ) from error
+    if getattr(found, "shape", None) != ():
         got = jax.tree.map(lambda leaf: leaf.shape, found)
         raise ValueError(
-            f"`{name}(f=...)` should return one number, of shape (). Got shape {got}. "
+            f"{should} return one number, of shape (). Got {'shape ' if hasattr(found, 'shape') else ''}{got}. "
             "Add the entries up, with weights if you like, or take a Jacobian."
         )
+    if not jnp.issubdtype(found.dtype, jnp.floating):
+        raise TypeError(f"{should} return a real floating point number. Got {found.dtype}.")
 
 
 def _checked_place(name, letter, place):
@@ -248,7 +264,8 @@ def _checked_array(call, letter, value):
         got = jnp.result_type(value) if is_array else type(value).__name__
         raise TypeError(f"`{call}` should have an array of floats as argument {letter}. Got {got}.")
     array = jnp.asarray(value)
-    real_dtype("jacobian", array.dtype)
+    if array.dtype not in (jnp.float32, jnp.float64):
+        raise TypeError(f"`{call}` should have float32 or float64 in argument {letter}. Got {array.dtype}.")
     if array.size == 0:
         raise ValueError(f"`{call}` should have an argument {letter} that is not empty. Got shape {array.shape}.")
     return array
