@@ -11,6 +11,7 @@ from autodiff_tutorial import (
     primitives,
     reverse_mode,
     sampled_data,
+    sparse,
     symbolic,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "primitives",
     "reverse_mode",
     "sampled_data",
+    "sparse",
     "symbolic",
 ]

@@ -1,0 +1,218 @@
+"""Colors of the columns and rows of a sparse matrix, and where each entry can be read from products with colors."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+import scipy.sparse as sp
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Coloring:
+    """Colors of the columns and rows of a pattern, and where each entry is read.
+
+    It comes from `sparse.color` or `from_colors`, and is a pytree: pass it through `jax.jit` as an argument.
+
+    Attributes
+    ----------
+    rows, cols : arrays of int32, shape (nnz,)
+        The places of the entries, in the order of rows.
+    column_colors : array of int32, shape (n,)
+        The color of each column, counted from 0; -1 for a column without one.
+    row_colors : array of int32, shape (m,)
+        The same for rows.
+    color, position : arrays of int32, shape (nnz,)
+        Entry k is component ``position[k]`` of the product with color ``color[k]``; colors of rows count on after
+        those of columns.
+    shape : (int, int)
+        (m, n).
+    num_column_colors, num_row_colors : int
+        How many products with columns, and with rows.
+    symmetric : bool
+        Whether an entry (i, j) may be read as (j, i).
+    """
+
+    rows: Any
+    cols: Any
+    column_colors: Any
+    row_colors: Any
+    color: Any
+    position: Any
+    shape: tuple[int, int]
+    num_column_colors: int
+    num_row_colors: int
+    symmetric: bool
+
+    @property
+    def num_colors(self) -> int:
+        """How many products recover the matrix."""
+        return self.num_column_colors + self.num_row_colors
+
+    def __repr__(self):
+        kinds = [
+            f"{count} of {name}"
+            for name, count in (("columns", self.num_column_colors), ("rows", self.num_row_colors))
+            if count
+        ]
+        return f"Coloring of {self.shape[0]} x {self.shape[1]}: colors, {' and '.join(kinds) or 'none'}"
+
+
+jax.tree_util.register_dataclass(
+    Coloring,
+    data_fields=["rows", "cols", "column_colors", "row_colors", "color", "position"],
+    meta_fields=["shape", "num_column_colors", "num_row_colors", "symmetric"],
+)
+
+
+def from_colors(pattern, *, column_colors=None, row_colors=None, symmetric: bool = False) -> Coloring:
+    """Make a coloring of colors that you have, and check that every entry can be read.
+
+    Parameters
+    ----------
+    pattern : scipy.sparse array or matrix, or array_like, shape (m, n)
+        Whatever is not zero is an entry.
+    column_colors : array_like of int, shape (n,), optional
+        The color of each column, -1 for none. Any integers from 0 on: colors are numbered anew.
+    row_colors : array_like of int, shape (m,), optional
+        The same for rows.
+    symmetric : bool
+        Whether an entry (i, j) may be read as (j, i), in a symmetric pattern.
+
+    Returns
+    -------
+    Coloring
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `color`, or if colors are not integers, or not one each, or leave an entry that cannot be read.
+
+    Examples
+    --------
+    >>> from_colors(np.eye(4), column_colors=[7, 7, 7, 7])
+    Coloring of 4 x 4: colors, 1 of columns
+    """
+    P = checked_pattern("from_colors", pattern)
+    columns = _checked_colors("column_colors", column_colors, P.shape[1], "columns")
+    rows = _checked_colors("row_colors", row_colors, P.shape[0], "rows")
+    if symmetric:
+        check_symmetric("from_colors", P)
+        if rows is not None:
+            raise ValueError(
+                "`sparse.from_colors(row_colors=...)` should be left out for a symmetric coloring, which reads columns "
+                "as rows. Got colors."
+            )
+    return assembled(P, columns, rows, symmetric=symmetric)
+
+
+def assembled(P, columns, rows, symmetric=False):
+    """Decide where each entry is read, leave out colors that none is read from, and number the others from 0."""
+    m, n = P.shape
+    i, j = np.repeat(np.arange(m, dtype=np.int32), np.diff(P.indptr)), P.indices.astype(np.int32, copy=False)
+    color, position = np.full(len(i), -1, np.int32), i
+    if columns is not None:
+        alone = alone_in_line(i, columns[j], m)
+        color = np.where(alone, columns[j], color)
+        if symmetric and not alone.all():
+            # In a symmetric pattern, sorting by columns puts (j, i) where (i, j) was.
+            mirror = np.argsort(j, kind="stable")
+            other = ~alone & alone[mirror]
+            color, position = np.where(other, columns[i], color), np.where(other, j, i)
+    first_row_color = 0 if columns is None else int(columns.max(initial=-1)) + 1
+    if rows is not None:
+        by_row = (color < 0) & alone_in_line(j, rows[i], n)
+        color = np.where(by_row, rows[i] + first_row_color, color)
+        position = j if by_row.all() else np.where(by_row, j, position)
+    if len(color) and color.min() < 0:
+        _explain(int(np.argmin(color)), i, j, columns, rows, symmetric)
+    used = np.unique(color)
+    count = int(np.searchsorted(used, first_row_color))
+    if len(used) != (used[-1] + 1 if len(used) else 0):
+        color = np.searchsorted(used, color).astype(np.int32)
+    number = np.full(first_row_color + (0 if rows is None else int(rows.max(initial=-1)) + 1) + 1, -1, np.int32)
+    number[used] = np.arange(len(used))
+    none = np.full(n, -1, np.int32), np.full(m, -1, np.int32)
+    column_colors = none[0] if columns is None else np.where(columns < 0, -1, number[columns])
+    row_colors = none[1] if rows is None else np.where(rows < 0, -1, number[rows + first_row_color] - count)
+    row_colors = np.maximum(row_colors, -1)
+    return Coloring(
+        i, j, column_colors.astype(np.int32), row_colors.astype(np.int32), color, position,
+        (m, n), count, len(used) - count, symmetric,
+    )  # fmt: skip
+
+
+def alone_in_line(line, colors, size):
+    """Tell which entries are the only one of their color in their line, a row or a column."""
+    count = int(colors.max(initial=-1)) + 1
+    if size * count <= 10 * len(line) + 1000:
+        keys = line * np.int64(count) + colors
+        if colors.min(initial=0) < 0:
+            keys = np.where(colors < 0, size * count, keys)
+        return (np.bincount(keys, minlength=size * count)[keys] == 1) & (colors >= 0)
+    keys = line * np.int64(count) + colors
+    _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    return (counts[inverse] == 1) & (colors >= 0)
+
+
+def _explain(k, i, j, columns, rows, symmetric):
+    """Raise the error that says why an entry cannot be read."""
+    row, col = int(i[k]), int(j[k])
+    reasons = []
+    if columns is not None:
+        same = j[(i == row) & (columns[j] == columns[col]) & (j != col)]
+        reasons.append(
+            f"columns {col} and {same[0]} both have color {columns[col]}, and entries in row {row}"
+            if len(same) and columns[col] >= 0
+            else f"column {col} has no color"
+        )
+    if rows is not None:
+        same = i[(j == col) & (rows[i] == rows[row]) & (i != row)]
+        reasons.append(
+            f"rows {row} and {same[0]} both have color {rows[row]}, and entries in column {col}"
+            if len(same) and rows[row] >= 0
+            else f"row {row} has no color"
+        )
+    mirrored = f", nor can its mirror image ({col}, {row})" if symmetric else ""
+    reason = "; ".join(reasons) or "neither columns nor rows have colors"
+    raise ValueError(
+        "`sparse.from_colors(...)` should let every entry be read from a product. "
+        f"Got colors from which ({row}, {col}) cannot be read{mirrored}: {reason}."
+    )
+
+
+def checked_pattern(call, pattern):
+    should = f"`sparse.{call}(pattern=...)` should"
+    P = pattern if sp.issparse(pattern) else np.asarray(pattern)
+    if P.dtype.kind not in "biuf":
+        raise TypeError(f"{should} be a matrix of numbers or Booleans, sparse or dense. Got {type(pattern).__name__}.")
+    if P.ndim != 2 or 0 in P.shape:
+        raise ValueError(f"{should} have shape (m, n), with m and n at least 1. Got {P.shape}.")
+    values = P.tocoo().data if sp.issparse(P) else P
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise ValueError(f"{should} say of each place whether it has an entry. Got NaN.")
+    P = sp.csr_array(P.astype(bool))
+    P.sum_duplicates()
+    if not P.data.all():
+        P = P.copy()
+        P.eliminate_zeros()
+    return P
+
+
+def check_symmetric(call, P):
+    if P.shape[0] != P.shape[1] or (P != P.T).nnz:
+        raise ValueError(f"`sparse.{call}(pattern=...)` should be symmetric. Got one of shape {P.shape} that is not.")
+
+
+def _checked_colors(name, colors, size, lines):
+    if colors is None:
+        return None
+    colors = np.asarray(colors)
+    if colors.dtype.kind not in "iu":
+        raise TypeError(f"`sparse.from_colors({name}=...)` should hold integers. Got {colors.dtype}.")
+    if colors.shape != (size,) or colors.min() < -1:
+        raise ValueError(
+            f"`sparse.from_colors({name}=...)` should hold one color for each of {size} {lines}, from 0 on, or -1. "
+            f"Got shape {colors.shape}, smallest {colors.min(initial=0)}."
+        )
+    return np.unique(colors, return_inverse=True)[1].astype(np.int32) - (colors.min() < 0)

@@ -1,0 +1,121 @@
+"""Rules of operations with a window that moves over an array: convolutions, pooling, cumulative sums."""
+
+import numpy as np
+
+from autodiff_tutorial.sparse.dependence import gathered, merged, scattered, union, united
+
+# Kernels with zeros are followed zero by zero while that needs no more entries than this.
+_ENTRIES = 50_000_000
+
+
+def windowed(eqn, ins, shapes, known):
+    return [gathered(ins[0], _places(ins[0].shape, **_window(eqn.params)), shapes[0])]
+
+
+def pooled(eqn, ins, shapes, known):
+    """Read the tangent at the place of the largest number in a window: any place of it."""
+    if ins[0] is None or ins[1] is not None:
+        return [merged(ins, shapes[0])]
+    return windowed(eqn, ins, shapes, known)
+
+
+def pooled_back(eqn, ins, shapes, known):
+    """Put a number back to the place in its window that it came from: any place of it."""
+    if any(d is not None for d in ins[1:]):
+        return [merged(ins, shapes[0])]
+    places = _places(shapes[0], **_window(eqn.params))
+    source, at = np.nonzero(places >= 0)
+    return [scattered(ins[0], places[source, at], source, shapes[0])]
+
+
+def cumulative(dependence, axis, reverse):
+    """Return the dependence of a cumulative sum: every place on the places up to it, or from it on."""
+    rank, length = len(dependence.shape), dependence.shape[axis]
+    ones, none = [1] * rank, [(0, 0)] * rank
+    window, padding = list(ones), list(none)
+    window[axis], padding[axis] = length, (0, length - 1) if reverse else (length - 1, 0)
+    places = _places(dependence.shape, window, ones, padding, ones, ones)
+    return gathered(dependence, places, dependence.shape)
+
+
+def convolution(eqn, ins, shapes, known):
+    """Sum over a window, and over the features of a group; a kernel with zeros is followed zero by zero."""
+    params, (image, kernel) = eqn.params, ins
+    lhs, rhs, out = params["dimension_numbers"]
+    if params["batch_group_count"] > 1:
+        return [merged(ins, shapes[0])]
+    back, parts = np.argsort(out), []
+    inner = tuple(shapes[0][axis] for axis in out)
+    if image is not None:
+        image = image.moved(lambda layer: layer.transpose(lhs))
+        weights = None if kernel is not None else known[1]()
+        size = tuple(eqn.invars[1].aval.shape[axis] for axis in rhs)
+        window = {
+            "window": size[2:],
+            "strides": params["window_strides"],
+            "padding": params["padding"],
+            "base": params["lhs_dilation"],
+            "dilation": params["rhs_dilation"],
+        }
+        weights = None if weights is None else weights.transpose(rhs)
+        groups = params["feature_group_count"]
+        parts.append(_convolved(image, weights, size, window, groups, inner).moved(lambda layer: layer.transpose(back)))
+    if kernel is not None:
+        # An output feature depends on its own part of the kernel.
+        kernel = united(kernel.moved(lambda layer: layer.transpose(rhs)), range(1, len(rhs)))
+        kernel = kernel.moved(lambda layer: layer.reshape(1, -1, *[1] * (len(rhs) - 2)))
+        parts.append(kernel.moved(lambda layer: np.broadcast_to(layer, inner).transpose(back)))
+    return [union(parts, shapes[0])]
+
+
+def _convolved(image, weights, size, window, groups, shape):
+    """Return what (batch, features, space...) becomes, by a kernel of given size (out, in, space...)."""
+    (n, features, *space), (_, per_group, *_) = image.shape, size
+    out_features, out_space = shape[1], shape[2:]
+    places = _places(tuple(space), **window)
+    if weights is not None and not np.all(weights):
+        o, c, k = np.nonzero(weights.reshape(out_features, per_group, -1))
+        if len(o) * n * len(places) <= _ENTRIES:
+            c = c + o // (out_features // groups) * per_group
+            batch, out = np.arange(n)[:, None, None], np.arange(len(places))[:, None]
+            sources = (batch * features + c) * int(np.prod(space)) + places[:, k]
+            targets = np.broadcast_to((batch * out_features + o) * len(places) + out, sources.shape)
+            inside = np.broadcast_to(places[:, k] >= 0, sources.shape)
+            return scattered(image, targets[inside], sources[inside], shape)
+    image = united(image.moved(lambda layer: layer.reshape(n, groups, per_group, *space)), [2])
+    first = np.arange(n * groups)[:, None, None] * int(np.prod(space))
+    all_places = np.where(places >= 0, first + places, -1).reshape(-1, places.shape[1])
+    found = gathered(image, all_places, (n, groups, 1, *out_space))
+    wide = (n, groups, out_features // groups, *out_space)
+    return found.moved(lambda layer: np.broadcast_to(layer, wide).reshape(shape))
+
+
+def _window(params):
+    rank = len(params["window_dimensions"])
+    return {
+        "window": params["window_dimensions"],
+        "strides": params["window_strides"],
+        "padding": params["padding"],
+        "base": params.get("base_dilation", (1,) * rank),
+        "dilation": params.get("window_dilation", (1,) * rank),
+    }
+
+
+def _places(shape, window, strides, padding, base, dilation):
+    """Return the raveled places that each window sees, (windows, size of a window), -1 for those outside or between."""
+    flat, inside, rank = 0, True, len(shape)
+    lengths = []
+    for axis in range(rank):
+        low, high = padding[axis]
+        reach = (window[axis] - 1) * dilation[axis] + 1
+        spread = (shape[axis] - 1) * base[axis] + 1
+        count = max(0, (spread + low + high - reach) // strides[axis] + 1)
+        at = np.arange(count)[:, None] * strides[axis] + np.arange(window[axis]) * dilation[axis] - low
+        valid = (at >= 0) & (at < spread) & (at % base[axis] == 0)
+        ones = [1] * (2 * rank)
+        ones[axis], ones[rank + axis] = at.shape
+        flat = flat * shape[axis] + (at // base[axis]).reshape(ones)
+        inside = inside & valid.reshape(ones)
+        lengths.append(count)
+    places = np.where(inside, flat, -1).reshape(int(np.prod(lengths)), int(np.prod(window)))
+    return places

@@ -1,0 +1,505 @@
+"""Sparse derivatives: patterns that lack nothing, colorings from which every entry can be read, and the matrices."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sparse_programs import PROGRAMS, arrow, brusselator, five_point, floor_through, neighbour_rule, reverse_rule
+
+from autodiff_tutorial import sparse
+
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+REVERSE_ONLY = ("custom_vjp",)
+# Each compiles a second derivative, which takes a second or two; those left out go through the same rules as these.
+HESSIANS = (
+    "elementwise", "stencil", "periodic stencil", "Brusselator", "arrow", "block diagonal", "constant", "matrix of x",
+    "product of two", "choice by x", "convolution", "five-point convolution", "convolution, two features",
+    "convolution with a kernel of x", "max pool", "mean pool", "gather", "set at indices", "add at indices",
+    "unknown column", "gather in batches", "lookup", "cumulative sum", "softmax of rows", "sort", "FFT of rows",
+    "triangular solve", "triangular matrix of x", "solve, dense", "solve, diagonal", "scan", "scan, backward",
+    "scan over time", "scan in a scan", "loop over places", "cond", "map", "checkpoint", "custom_jvp", "custom_vjp",
+    "straight-through floor", "straight-through by stop_gradient",
+)  # fmt: skip
+
+
+def points(n, count=20):
+    return np.random.default_rng(n).normal(size=(count, n))
+
+
+@functools.cache
+def true_jacobian(name):
+    return jax.jit((jax.jacrev if name in REVERSE_ONLY else jax.jacfwd)(PROGRAMS[name].f))
+
+
+def total(name):
+    return lambda x: jnp.sum(jnp.sin(PROGRAMS[name].f(x)))
+
+
+def grid(m, n):
+    return sp.kron(np.eye(m), ring(n)) + sp.kron(ring(m), np.eye(n))
+
+
+def ring(n):
+    return np.eye(n) + np.roll(np.eye(n), 1, axis=0) + np.roll(np.eye(n), -1, axis=0)
+
+
+def band(n, below, above):
+    return np.tri(n, k=above) * np.tri(n, k=below).T
+
+
+def arrow_matrix(n, wide=1):
+    matrix = np.eye(n)
+    matrix[:wide] = matrix[:, :wide] = 1
+    return matrix
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_pattern_lacks_nothing_and_holds_no_more_than_it_must(name):
+    """Entries that differ from zero at any of 20 points are in the pattern, and, over 60 points, no others are."""
+    f, n, kind = PROGRAMS[name]
+    found = sparse.pattern(f, jnp.zeros(n)).toarray()
+    seen = np.any([np.nan_to_num(true_jacobian(name)(x), nan=1.0) != 0 for x in points(n, 60)], axis=0)
+    assert found.shape == seen.shape
+    assert not (seen & ~found).any()
+    assert kind == "superset" or (found == seen).all()
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_jacobian_is_that_of_jax(name):
+    """Sparse Jacobians, compiled, equal those of `jax.jacfwd`."""
+    f, n, _ = PROGRAMS[name]
+    jac = jax.jit(sparse.jacobian(f, jnp.zeros(n)))
+    for x in points(n, 3):
+        np.testing.assert_allclose(jac(x).todense(), true_jacobian(name)(x), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", HESSIANS)
+def test_hessian_is_that_of_jax(name):
+    """Sparse Hessians equal those of `jax.hessian`, also where a rule is no derivative, and H no symmetric matrix."""
+    f, n = total(name), PROGRAMS[name].size
+    hess = sparse.hessian(f, jnp.zeros(n))
+    both = jax.jit(lambda x: (hess(x).todense(), jax.jacfwd(jax.grad(f))(x)))
+    for x in points(n, 2):
+        found, expected = both(x)
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12 * max(1, abs(expected).max()))
+
+
+@pytest.mark.parametrize(
+    "name, found, expected",
+    [
+        ("tridiagonal",
+         lambda: sparse.pattern(lambda x: x * jnp.roll(x, 1).at[0].set(0) + jnp.append(x[1:], 0), np.zeros(6)),
+         band(6, 1, 1)),
+        ("arrow", lambda: sparse.pattern(arrow, np.zeros(6)), arrow_matrix(6)),
+        ("Brusselator", lambda: sparse.pattern(brusselator, np.zeros(32)),
+         np.block([[grid(4, 4).toarray(), np.eye(16)], [np.eye(16), grid(4, 4).toarray()]]) != 0),
+        ("five-point",
+         lambda: sparse.pattern(five_point, np.zeros(25)),
+         sp.kron(np.eye(5), band(5, 1, 1)) + sp.kron(band(5, 1, 1), np.eye(5))),
+        ("Hessian of a chain",
+         lambda: sparse.hessian_pattern(lambda x: jnp.sum((x[1:] - x[:-1] ** 2) ** 2), np.ones(6)),
+         band(6, 1, 1)),
+        ("Hessian of squares", lambda: sparse.hessian_pattern(lambda x: jnp.sum(x**2), np.zeros(4)), np.eye(4)),
+        ("Hessian of a linear function", lambda: sparse.hessian_pattern(jnp.sum, np.zeros(4)), np.zeros((4, 4))),
+        ("straight through", lambda: sparse.pattern(floor_through, np.zeros(3)), np.eye(3)),
+        ("floor", lambda: sparse.pattern(jnp.floor, np.zeros(3)), np.zeros((3, 3))),
+        ("custom_jvp", lambda: sparse.pattern(neighbour_rule, np.zeros(4)), np.roll(np.eye(4), 1, axis=0)),
+        ("custom_vjp", lambda: sparse.pattern(reverse_rule, np.zeros(4)), np.eye(4)),
+    ],
+)  # fmt: skip
+def test_pattern_by_hand(name, found, expected):
+    """Patterns equal those written down by hand."""
+    expected = expected.toarray() if sp.issparse(expected) else expected
+    np.testing.assert_array_equal(found().toarray(), expected != 0)
+
+
+def test_pattern_holds_for_all_x():
+    """An entry that is zero at this x belongs to the pattern: that is why zeros of one Jacobian will not do."""
+    x = jnp.array([0.0, 1.0, 2.0])
+    f = lambda x: x[1:] * x[:-1]  # noqa: E731
+    assert jax.jacfwd(f)(x)[0, 1] == 0
+    assert sparse.pattern(f, x)[0, 1]
+
+
+def test_pattern_of_pytrees():
+    """Pytrees are raveled as by ravel_pytree; shapes alone will do."""
+    like = {"a": jax.ShapeDtypeStruct((2,), "float64"), "b": jax.ShapeDtypeStruct((2, 2), "float64")}
+    found = sparse.pattern(lambda x: (x["a"] * 2, x["b"] @ x["a"]), like)
+    expected = [[1, 0, 0, 0, 0, 0], [0, 1, 0, 0, 0, 0], [1, 1, 1, 1, 0, 0], [1, 1, 0, 0, 1, 1]]
+    np.testing.assert_array_equal(found.toarray(), np.array(expected, bool))
+
+
+def test_unknown_operation_is_dense_and_named():
+    """An operation without a rule, here the Cholesky factor in a rule that is not linear, counts as dense, aloud."""
+
+    @jax.custom_jvp
+    def odd(x):
+        return x
+
+    odd.defjvp(lambda primals, tangents: (primals[0], jnp.linalg.cholesky(jnp.outer(tangents[0], tangents[0]))[:, 0]))
+    with pytest.warns(UserWarning, match="'cholesky'"):
+        found = sparse.pattern(lambda x: odd(x)[:2] + x[:2], jnp.ones(3))
+    assert found.toarray().all()
+
+
+def test_long_loops_whose_steps_differ_count_as_one(monkeypatch):
+    """Loops over places that are too long are not followed step by step: all that a step can reach counts."""
+    monkeypatch.setattr("autodiff_tutorial.sparse.programs._STEPS", 4)
+    f, n, _ = PROGRAMS["loop over places"]
+    found = sparse.pattern(f, jnp.zeros(n)).toarray()
+    seen = np.any([true_jacobian("loop over places")(x) != 0 for x in points(n)], axis=0)
+    assert not (seen & ~found).any()
+    assert (found & ~seen).any()
+
+
+@settings(max_examples=12)
+@given(st.integers(0, 10**6))
+def test_pattern_of_random_programs_lacks_nothing(seed):
+    """Programs put together at random from moving, reducing and multiplying operations keep their entries."""
+    random = np.random.default_rng(seed)
+
+    def f(x):
+        x = x.reshape(2, 3, 2)
+        for step in steps:
+            x = step(x)
+        return x.ravel()
+
+    index, factor = random.integers(-3, 3, size=4), jnp.asarray(random.integers(0, 2, size=(2, 3, 2)) * 1.5)
+    choices = [
+        lambda x: jnp.roll(x, 1, axis=1) * x,
+        lambda x: jnp.sin(x[:, ::-1]),
+        lambda x: x * factor,
+        lambda x: x[:, index[:3]] + x,
+        lambda x: x.at[:, index[3]].add(x[:, index[0]] ** 2),
+        lambda x: x.at[index[0] % 2].set(jnp.cos(x[index[1] % 2])),
+        lambda x: jnp.cumsum(x, axis=int(index[2] % 3)),
+        lambda x: jnp.where(x > 0, x, jnp.flip(x, 2)),
+        lambda x: x.transpose(0, 2, 1).reshape(2, 3, 2),
+        lambda x: jnp.broadcast_to(jnp.max(x, axis=1, keepdims=True), x.shape) * x[:, :, :1],
+        lambda x: jnp.concatenate([x[:, 1:], x[:, :1] ** 2], axis=1),
+        lambda x: jax.lax.scan(lambda c, r: (c * r, c + r), x[0], x)[1],
+        lambda x: jnp.einsum("bij,bkj->bik", x, x)[:, :, :2],
+        lambda x: jnp.sort(x, axis=1),
+    ]
+    steps = [choices[i] for i in random.integers(0, len(choices), size=4)]
+    seen = np.any(jax.jit(jax.vmap(jax.jacfwd(f)))(random.normal(size=(3, 12))) != 0, axis=0)
+    assert not (seen & ~sparse.pattern(f, jnp.zeros(12)).toarray()).any()
+
+
+# Colorings ---------------------------------------------------------------------------------------------------------
+
+
+def recovers(pattern, coloring):
+    """Tell, with products in plain NumPy, whether a random matrix of the pattern is read back entry by entry."""
+    matrix = np.random.default_rng(0).normal(size=pattern.shape) * (pattern != 0)
+    columns = np.array([matrix @ (coloring.column_colors == c) for c in range(coloring.num_column_colors)])
+    rows = np.array([(coloring.row_colors == r) @ matrix for r in range(coloring.num_row_colors)])
+    if coloring.symmetric:
+        matrix = matrix + matrix.T
+        columns = np.array([matrix @ (coloring.column_colors == c) for c in range(coloring.num_column_colors)])
+    places = np.argwhere(pattern != 0)
+    if len(places) != len(coloring.rows):
+        return False
+    for k, (i, j) in enumerate(places):
+        c, at = coloring.color[k], coloring.position[k]
+        value = columns[c][at] if c < coloring.num_column_colors else rows[c - coloring.num_column_colors][at]
+        if (coloring.rows[k], coloring.cols[k]) != (i, j) or not np.isclose(value, matrix[i, j], rtol=1e-12, atol=0):
+            return False
+    return True
+
+
+patterns = st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(0, 10**6), st.floats(0.05, 0.7)).map(
+    lambda drawn: np.random.default_rng(drawn[2]).random(drawn[:2]) < drawn[3]
+)
+ORDERS = ("cyclic", "natural", "largest_first", "smallest_last", "incidence_degree", "random")
+
+
+@given(patterns, st.sampled_from(["auto", "fwd", "rev", "bi"]), st.sampled_from(ORDERS))
+def test_every_coloring_recovers_the_matrix(pattern, mode, order):
+    """Whatever the mode and the order, each entry of a matrix can be read from the products."""
+    coloring = sparse.color(pattern, mode=mode, order=order)
+    assert recovers(pattern, coloring)
+    if mode == "fwd":
+        assert max(pattern.sum(axis=1)) <= coloring.num_colors <= pattern.shape[1]
+
+
+@given(patterns, st.sampled_from(ORDERS))
+def test_every_symmetric_coloring_recovers_the_matrix(pattern, order):
+    """The same for symmetric patterns, with and without a diagonal."""
+    size = min(pattern.shape)
+    square = pattern[:size, :size] | pattern[:size, :size].T
+    coloring = sparse.color(square, mode="symmetric", order=order)
+    assert recovers(square, coloring)
+    assert coloring.num_colors <= size
+
+
+@given(patterns)
+def test_transposing_a_pattern_turns_columns_into_rows(pattern):
+    """The rows of the transpose are the columns."""
+    columns, rows = sparse.color(pattern, mode="fwd"), sparse.color(pattern.T, mode="rev")
+    np.testing.assert_array_equal(columns.column_colors, rows.row_colors)
+
+
+@pytest.mark.parametrize(
+    "name, pattern, mode, most",
+    [
+        ("tridiagonal", band(20, 1, 1), "fwd", 3),
+        ("tridiagonal", band(20, 1, 1), "auto", 3),
+        ("tridiagonal", band(20, 1, 1), "symmetric", 3),
+        ("ring of ten", ring(10), "fwd", 4),
+        ("diagonal", np.eye(7), "auto", 1),
+        ("band", band(30, 3, 2), "fwd", 6),
+        ("dense", np.ones((4, 5)), "fwd", 5),
+        ("dense", np.ones((4, 5)), "auto", 4),
+        ("blocks", sp.block_diag([np.ones((3, 3))] * 5), "fwd", 3),
+        ("no entries", np.zeros((3, 4)), "auto", 0),
+        ("arrow", arrow_matrix(200), "bi", 3),
+        ("arrow", arrow_matrix(200), "auto", 3),
+        ("arrow", arrow_matrix(200), "fwd", 200),
+        ("arrow", arrow_matrix(200), "symmetric", 2),
+        ("wide arrow", arrow_matrix(100, 3), "bi", 7),
+        ("one dense row", np.vstack([np.ones(50), np.eye(50)]), "bi", 2),
+        ("one dense column", np.vstack([np.ones(50), np.eye(50)]).T, "bi", 2),
+        ("grid", grid(10, 10), "fwd", 10),
+        ("Brusselator", sp.block_array([[grid(20, 20), np.eye(400)], [np.eye(400), grid(20, 20)]]), "fwd", 11),
+    ],
+)  # fmt: skip
+def test_few_colors_for_known_matrices(name, pattern, mode, most):
+    """Matrices with a known small number of colors get no more, and can be read back."""
+    coloring = sparse.color(pattern, mode=mode)
+    dense = pattern.toarray() if sp.issparse(pattern) else pattern
+    assert coloring.num_colors <= most
+    assert recovers(dense, coloring)
+
+
+def test_several_orders_give_the_best():
+    """A tuple of orders gives the fewest colors of all of them."""
+    pattern = np.random.default_rng(3).random((60, 60)) < 0.06
+    counts = [sparse.color(pattern, mode="fwd", order=order).num_colors for order in ORDERS[1:]]
+    assert sparse.color(pattern, mode="fwd", order=ORDERS).num_colors == min(counts)
+
+
+def test_planted_mistakes_in_a_coloring_are_found():
+    """The checker of these tests rejects a color, a place or a product that is wrong."""
+    pattern, coloring = band(9, 1, 1), sparse.color(band(9, 1, 1))
+
+    def changed(field, **others):
+        values = np.array(getattr(coloring, field))
+        values[4] += 1
+        names = ("rows", "cols", "column_colors", "row_colors", "color", "position", "shape", "num_column_colors",
+                 "num_row_colors", "symmetric")  # fmt: skip
+        return sparse.Coloring(**{name: getattr(coloring, name) for name in names} | {field: values} | others)
+
+    assert recovers(pattern, coloring)
+    assert not recovers(pattern, changed("position"))
+    assert not recovers(pattern, changed("column_colors", num_column_colors=4))
+    assert not recovers(pattern, changed("rows"))
+    assert not recovers(pattern, changed("color", num_column_colors=4))
+    assert not recovers(band(9, 2, 1), coloring)
+
+
+def test_sparse_formats_duplicates_and_zeros():
+    """Any format will do; duplicates are one entry, and zeros none, even where the duplicates cancel."""
+    twice = sp.coo_array(([1.0, -1.0, 0.0, 2.0], ([0, 0, 1, 1], [0, 0, 0, 1])), shape=(2, 2))
+    for pattern in (twice, twice.tocsc(), sp.csr_matrix(np.eye(2)), np.eye(2, dtype=int)):
+        kept = twice.data is getattr(pattern, "data", None)
+        found = sparse.color(pattern)
+        assert found.num_colors == 1
+        assert len(found.rows) == (2 if kept or not sp.issparse(pattern) or pattern.nnz == 2 else pattern.nnz - 2)
+
+
+def test_coloring_is_a_pytree_that_crosses_jit():
+    """A coloring goes through jit as an argument, its counts as static."""
+    x, coloring = jnp.arange(1.0, 7.0), sparse.color(band(6, 1, 1))
+    f = lambda x: x * jnp.roll(x, 1).at[0].set(0) + jnp.append(x[1:], 0)  # noqa: E731
+
+    @jax.jit
+    def through(x, coloring):
+        assert coloring.num_colors == 3
+        return sparse.decompress(sparse.compress(f, x, coloring), coloring)
+
+    np.testing.assert_allclose(through(x, coloring).todense(), jax.jacfwd(f)(x), rtol=1e-12)
+    assert jax.tree.map(lambda a: a, coloring).shape == (6, 6)
+
+
+# Matrices ----------------------------------------------------------------------------------------------------------
+
+
+def chain(x):
+    return jnp.sin(x[1:]) * x[:-1]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("mode", ["fwd", "rev", "bi"])
+@pytest.mark.parametrize("chunk_size", [None, 1, 2, 100])
+def test_jacobian_in_every_mode_and_chunk(dtype, mode, chunk_size):
+    """The mode and the chunks change nothing, and the dtype stays."""
+    x = jnp.linspace(0.5, 2, 9, dtype=dtype)
+    both = jax.jit(lambda x: jnp.append(chain(x), jnp.sum(x**2)))
+    coloring = sparse.color(sparse.pattern(both, x), mode=mode)
+    found = jax.jit(sparse.jacobian(both, x, coloring=coloring, chunk_size=chunk_size))(x)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(
+        found.todense(), jax.jit(jax.jacfwd(both))(x), rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype]
+    )
+
+
+def test_entries_are_sorted_and_unique():
+    """The result says so, and keeps it: row by row, column by column, no place twice."""
+    found = sparse.jacobian(brusselator, np.zeros(32))(np.ones(32))
+    keys = found.indices[:, 0] * 32 + found.indices[:, 1]
+    assert found.indices_sorted
+    assert found.unique_indices
+    assert (np.diff(keys) > 0).all()
+
+
+def test_jacobian_under_vmap_and_in_products():
+    """Data, dense matrices and products may be mapped over many points; SciPy takes the parts."""
+    jac, xs = sparse.jacobian(chain, np.zeros(5)), points(5, 4)
+    dense = jax.vmap(jax.jacfwd(chain))(xs)
+    np.testing.assert_allclose(jax.vmap(lambda x: jac(x).todense())(xs), dense, rtol=1e-12)
+    np.testing.assert_allclose(jax.vmap(lambda x: jac(x) @ x)(xs), jnp.einsum("bij,bj->bi", dense, xs), rtol=1e-12)
+    one = jac(xs[0])
+    assert jax.vmap(lambda x: jac(x).data)(xs).shape == (4, one.data.size)
+    matrix = sp.csr_array((one.data, np.asarray(one.indices).T), shape=one.shape)
+    np.testing.assert_allclose(matrix.toarray(), dense[0], rtol=1e-12)
+
+
+def test_jacobian_of_pytrees():
+    """Pytrees go in and out, raveled."""
+    x = {"a": jnp.array([1.0, 2.0]), "b": jnp.array([3.0])}
+    found = sparse.jacobian(lambda x: {"p": x["a"] * x["b"], "q": x["a"][0] ** 2}, x)(x)
+    np.testing.assert_allclose(found.todense(), [[3, 0, 1], [0, 3, 2], [2, 0, 0]])
+
+
+def test_number_of_products_is_the_number_of_colors():
+    """Finite differences of a black box are taken once a color, not once a column."""
+    calls = []
+
+    def f(x):
+        calls.append(1)
+        return np.convolve(x**2, [1.0, -2.0, 1.0], mode="same")
+
+    n = 40
+    coloring = sparse.color(band(n, 1, 1))
+    found = sparse.jacobian(f, np.zeros(n), coloring=coloring, scheme="forward")(np.linspace(1, 2, n))
+    x = np.linspace(1, 2, n)
+    expected = band(n, 1, 1) * np.where(np.eye(n), -2.0, 1.0) * 2 * x
+    np.testing.assert_allclose(found.todense(), expected, rtol=1e-6, atol=1e-6)
+    assert len(calls) < n / 2
+
+
+@pytest.mark.parametrize("scheme, rtol", [("central", 1e-8), ("complex", 1e-13), ("richardson", 1e-10)])
+def test_finite_differences_of_a_tridiagonal_black_box(scheme, rtol):
+    """A4: a tridiagonal Jacobian of a black box from differences in 3 directions."""
+    n, coloring = 30, sparse.color(band(30, 1, 1))
+    assert coloring.num_colors == 3
+    f = lambda x: np.append(x[1:], 0) ** 2 - 2 * x**3 + np.append(0, x[:-1]) * x  # noqa: E731
+    g = lambda x: jnp.append(x[1:], 0) ** 2 - 2 * x**3 + jnp.append(0, x[:-1]) * x  # noqa: E731
+    x = np.linspace(0.5, 1.5, n)
+    found = sparse.jacobian(f, x, coloring=coloring, scheme=scheme)(x)
+    np.testing.assert_allclose(found.todense(), jax.jacfwd(g)(x), rtol=rtol, atol=rtol)
+
+
+def test_tridiagonal_in_three_directions():
+    """A15: three products give a tridiagonal Jacobian of any size, here of 10^5."""
+    n = 10**5
+    f = lambda x: jnp.append(x[1:], 0) - 2 * x + jnp.append(0, x[:-1])  # noqa: E731
+    coloring = sparse.color(sparse.pattern(f, jax.ShapeDtypeStruct((n,), "float64")))
+    found = sparse.jacobian(f, jnp.zeros(n), coloring=coloring)(jnp.ones(n))
+    assert coloring.num_colors == 3
+    assert found.nse == 3 * n - 2
+    assert found.data.sum() == -2
+
+
+def test_symmetric_hessian_of_a_true_rule():
+    """With rules that are true derivatives, a symmetric coloring may be given, and saves products."""
+    f = lambda x: jnp.sum(jax.nn.softplus(x[0] + x[1:]))  # noqa: E731
+    x = points(8, 1)[0]
+    few = sparse.color(sparse.hessian_pattern(f, x), mode="symmetric")
+    assert few.num_colors == 2
+    np.testing.assert_allclose(
+        sparse.hessian(f, x, coloring=few)(x).todense(), jax.hessian(f)(x), rtol=1e-12, atol=1e-12
+    )
+
+
+def test_loops_without_reverse_derivatives_stay_forward():
+    """Where rows would need fewer colors, but JAX has no reverse derivative, columns are taken."""
+    f = lambda x: jax.lax.while_loop(lambda y: y[0] < 9, lambda y: y * 2, jnp.sum(x**2)[None])  # noqa: E731
+    x = jnp.array([1.0, 2.0, 0.5])
+    np.testing.assert_allclose(sparse.jacobian(f, x)(x).todense(), jax.jacfwd(f)(x))
+
+
+# Errors ------------------------------------------------------------------------------------------------------------
+
+THREE = band(5, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (lambda: sparse.pattern(3, np.ones(2)), TypeError, r"sparse.pattern\(f=...\)` should be a function. Got int"),
+        (lambda: sparse.pattern(jnp.sin, "x"), TypeError, r"should hold arrays of floats. Got str"),
+        (lambda: sparse.pattern(jnp.sin, np.arange(3)), TypeError, r"should hold floats of one dtype.*Got int64"),
+        (lambda: sparse.pattern(jnp.sin, 1j * np.ones(3)), TypeError, r"Got complex128"),
+        (lambda: sparse.pattern(jnp.sin, np.ones(0)), ValueError, r"should not be empty"),
+        (lambda: sparse.pattern(lambda x: x[:0], np.ones(3)), ValueError, r"should return at least one number"),
+        (lambda: sparse.pattern(lambda x: (x, jnp.argmax(x)), np.ones(3)), TypeError, r"floats alone. Got int64"),
+        (lambda: sparse.pattern(lambda x: x > 0, np.ones(3)), TypeError, r"floats alone. Got bool"),
+        (lambda: sparse.pattern(lambda x: (x, "note"), np.ones(3)), TypeError, r"floats alone. Got str"),
+        (lambda: sparse.hessian_pattern(jnp.sin, np.ones(3)), ValueError, r"return one number.*Got shape \(3,\)"),
+        (lambda: sparse.hessian(jnp.sin, np.ones(3)), ValueError, r"should return one number"),
+        (lambda: sparse.color(THREE, mode="row"), ValueError, r"color\(mode=...\)` should be one of 'auto'.*'row'"),
+        (lambda: sparse.color(THREE, order="best"), ValueError, r"color\(order=...\)` should be one or several"),
+        (lambda: sparse.color(THREE, order=()), ValueError, r"should be one or several"),
+        (lambda: sparse.color(np.ones(3)), ValueError, r"should have shape \(m, n\).*Got \(3,\)"),
+        (lambda: sparse.color(np.ones((0, 3))), ValueError, r"at least 1. Got \(0, 3\)"),
+        (lambda: sparse.color([["a"]]), TypeError, r"numbers or Booleans"),
+        (lambda: sparse.color(np.full((2, 2), np.nan)), ValueError, r"Got NaN"),
+        (lambda: sparse.color(np.tri(3), mode="symmetric"), ValueError, r"should be symmetric"),
+        (lambda: sparse.color(np.ones((2, 3)), mode="symmetric"), ValueError, r"should be symmetric"),
+        (lambda: sparse.from_colors(THREE), ValueError, r"\(0, 0\) cannot be read: neither"),
+        (lambda: sparse.from_colors(THREE, column_colors=[0, 1, 0, 1, 0]), ValueError,
+         r"\(1, 0\) cannot be read: columns 0 and 2 both have color 0, and entries in row 1"),
+        (lambda: sparse.from_colors(THREE, column_colors=[0, 1, -1, 0, 1]), ValueError, r"column 2 has no color"),
+        (lambda: sparse.from_colors(THREE, row_colors=[0, 0, 1, 2, 3]), ValueError, r"rows 0 and 1 both have color 0"),
+        (lambda: sparse.from_colors(THREE, column_colors=[0, 1, 2]), ValueError, r"one color for each of 5 columns"),
+        (lambda: sparse.from_colors(THREE, column_colors=[0.0] * 5), TypeError, r"should hold integers. Got float64"),
+        (lambda: sparse.from_colors(THREE, column_colors=[-2] * 5), ValueError, r"smallest -2"),
+        (lambda: sparse.from_colors(THREE, column_colors=[0, 1, 0, 1, 0], symmetric=True), ValueError, r"mirror image"),
+        (lambda: sparse.from_colors(THREE, row_colors=[0] * 5, symmetric=True), ValueError, r"should be left out"),
+        (lambda: sparse.from_colors(np.tri(3), column_colors=[0, 1, 2], symmetric=True), ValueError, r"symmetric"),
+        (lambda: sparse.jacobian(chain, np.ones(6), coloring=sparse.color(THREE)), ValueError,
+         r"for a matrix of shape \(5, 6\), outputs by inputs. Got \(5, 5\)"),
+        (lambda: sparse.jacobian(chain, np.ones(6), coloring=THREE), TypeError, r"should be a Coloring.*ndarray"),
+        (lambda: sparse.compress(chain, np.ones(6), sparse.color(THREE)), ValueError, r"Got \(5, 5\)"),
+        (lambda: sparse.jacobian(chain, np.ones(6))(np.ones(5)), ValueError, r"given x of shape \(6,\). Got \(5,\)"),
+        (lambda: sparse.jacobian(chain, np.ones(6))(np.arange(6)), TypeError, r"floats of one dtype"),
+        (lambda: sparse.jacobian(chain, np.ones(6), chunk_size=0), ValueError, r"chunk_size=...\)` should be at least"),
+        (lambda: sparse.jacobian(chain, np.ones(6), scheme="central"), ValueError, r"coloring=...\)` should be given"),
+        (lambda: sparse.jacobian(chain, np.ones(5), coloring=sparse.color(THREE, mode="rev"), scheme="central"),
+         ValueError, r"should color columns alone"),
+        (lambda: sparse.jacobian(chain, np.ones(5), coloring=sparse.color(THREE), scheme="middle")(np.ones(5)),
+         ValueError, r"scheme"),
+        (lambda: sparse.jacobian(np.sin, np.ones(4), coloring=sparse.color(THREE), scheme="central"), ValueError,
+         r"outputs by inputs. Got \(5, 5\)"),
+        (lambda: sparse.decompress((jnp.zeros((2, 5)), jnp.zeros((0, 5))), sparse.color(THREE)), ValueError,
+         r"shapes \(3, 5\) and \(0, 5\), for this coloring. Got \(2, 5\)"),
+    ],
+)  # fmt: skip
+def test_bad_input_gets_a_clear_error(call, error, message):
+    """Errors name the call, what it should be given, and what it got."""
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_black_box_of_another_shape_gets_a_clear_error():
+    """A black box that returns more or fewer numbers than the coloring has rows is refused."""
+    jac = sparse.jacobian(lambda x: x[:3], np.ones(5), coloring=sparse.color(THREE), scheme="forward")
+    with pytest.raises(ValueError, match=r"should return an array of shape \(5,\), one number a row.*Got shape \(3,\)"):
+        jac(np.ones(5))
