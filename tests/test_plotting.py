@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
-from autodiff_tutorial import linear_maps, plotting
+from autodiff_tutorial import linear_maps, plotting, sparse
 from autodiff_tutorial.plotting.layout import layout
 
 
@@ -674,3 +674,42 @@ def test_graph_that_cannot_be_drawn_is_refused(edges, words):
     """Neither nothing nor a cycle has a layout."""
     with pytest.raises(ValueError, match=words):
         plotting.weighted_graph(edges)
+
+
+def test_spy_draws_a_box_an_entry_with_the_number_of_its_color():
+    """Each entry stands at its place, with its color's number from 1 on, as a text and not by color alone."""
+    coloring = sparse.color(np.eye(4) + np.eye(4, k=1))
+    ax = plotting.spy(np.eye(4) + np.eye(4, k=1), coloring=coloring)
+    drawn = {(int(text.get_position()[1]), int(text.get_position()[0])): int(text.get_text()) for text in ax.texts}
+    assert drawn == {(i, j): j % 2 + 1 for i, j in zip(coloring.rows, coloring.cols, strict=True)}
+    assert len(ax.patches) == 7
+
+
+def test_spy_draws_rows_of_a_bidirectional_coloring_in_green():
+    """Entries that are read from products with rows are green, and numbered after the colors of columns."""
+    arrow = np.eye(5)
+    arrow[0] = arrow[:, 0] = 1
+    coloring = sparse.color(arrow, mode="bi")
+    ax = plotting.spy(arrow, coloring=coloring)
+    green = {text.get_text() for text in ax.texts if to_hex(text.get_color()) == plotting.COTANGENT}
+    assert green == {str(coloring.num_colors)}
+
+
+def test_spy_of_a_large_pattern_is_a_dot_an_entry():
+    """Beyond sixteen rows or columns entries are dots."""
+    ax = plotting.spy(np.eye(30))
+    assert (ax.lines[0].get_xdata() == np.arange(30)).all()
+    assert not ax.patches
+
+
+def test_spy_products_shows_which_entry_stands_where():
+    """Column c of the products holds, at row i, the number of the column that entry comes from."""
+    coloring = sparse.color(np.eye(6) + np.eye(6, k=1) + np.eye(6, k=-1))
+    ax = plotting.spy_products(coloring)
+    assert len(ax.texts) == 16
+    for text in ax.texts:
+        c, i = text.get_position()
+        assert coloring.column_colors[int(text.get_text()) - 1] == c
+        assert abs(int(text.get_text()) - 1 - i) <= 1
+    with pytest.raises(ValueError, match="color columns alone"):
+        plotting.spy_products(sparse.color(np.eye(6), mode="rev"))

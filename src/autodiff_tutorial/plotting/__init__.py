@@ -18,6 +18,7 @@ from autodiff_tutorial.plotting.figures import (
 )
 from autodiff_tutorial.plotting.graphs import computation_graph
 from autodiff_tutorial.plotting.movies import linkage
+from autodiff_tutorial.plotting.sparsity import spy, spy_products
 from autodiff_tutorial.plotting.sweeps import steps
 from autodiff_tutorial.plotting.weighted import weighted_graph
 
@@ -33,6 +34,8 @@ __all__ = [
     "slope_reference",
     "slopes_on_grid",
     "step_reference",
+    "spy",
+    "spy_products",
     "steps",
     "use_style",
     "weighted_graph",
