@@ -1,16 +1,17 @@
 """The figures that move: operated by keyboard and pointer in the browser, their numbers against the library's."""
 
 import re
-from itertools import pairwise
+from itertools import count, pairwise
 
 import numpy as np
 import pytest
 from conftest_browser import SITE, axe_violations, look, open_page, overflow
 from playwright.sync_api import expect
+from scipy.linalg import block_diag
 from test_plotting import FIELDS, graph, number
 
 from autodiff_tutorial import finite_differences as fd
-from autodiff_tutorial import plotting, reverse_mode
+from autodiff_tutorial import plotting, reverse_mode, sparse
 from autodiff_tutorial import primitives as ops
 
 SCHEMES = {"forward": 1, "central": 2}
@@ -489,3 +490,383 @@ def test_nothing_moves_for_those_who_ask(show_steps, motion, duration):
     """Colors change at once where less motion is asked for."""
     figure = show_steps("product", reduced_motion=motion)
     assert figure.locator(".node rect").first.evaluate("rect => getComputedStyle(rect).transitionDuration") == duration
+
+
+BAND = np.tri(10, k=1) * np.tri(10, k=1).T
+PAIRS = np.tri(3, k=1) * np.tri(3, k=1).T - np.eye(3)
+ARROW = np.eye(10)
+ARROW[0] = ARROW[:, 0] = 1
+# Each with the fewest colors that there are, and those of first fit.
+GAMES = {
+    "tridiagonal": (BAND, 3, 3),
+    "arrow": (ARROW, 10, 10),
+    "periodic stencil": (sum(np.roll(np.eye(10), shift, axis=1) for shift in (-1, 0, 1)), 4, 4),
+    "3 by 3 grid": (np.kron(PAIRS, np.eye(3)) + np.kron(np.eye(3), PAIRS) + np.eye(9), 5, 6),
+    "block diagonal": (block_diag(np.ones((3, 3)), np.ones((3, 3)), np.ones((4, 4))), 4, 4),
+}
+games = pytest.mark.parametrize("name", GAMES)
+
+
+@pytest.fixture
+def show_game(show_output):
+    """Return a function that shows the coloring game with a pattern."""
+
+    def show_game(name="tridiagonal", **options):
+        html = f'<div class="explorable" data-explorable="coloring" data-pattern="{name}">Words in its place.</div>'
+        return show_output(html, **options)
+
+    return show_game
+
+
+def first_fit(P):
+    """Return the color, from 1 on, that each column gets if it takes the first that is free."""
+    meets, colors = P.T @ P > 0, np.zeros(len(P), dtype=int)
+    for j in range(len(P)):
+        colors[j] = next(color for color in count(1) if color not in colors[meets[j]])
+    return colors
+
+
+def fewest_colors(P):
+    """Return the fewest colors of all, by trying each way to share columns among them."""
+    meets = P.T @ P > 0
+
+    def fits(colors, most):
+        if len(colors) == len(P):
+            return True
+        earlier = np.array(colors, dtype=int)[meets[len(colors), : len(colors)]]
+        offered = range(min(most, 1 + max(colors, default=-1) + 1))
+        return any(fits([*colors, color], most) for color in offered if color not in earlier)
+
+    return next(most for most in count(1) if fits([], most))
+
+
+def some_colors(P, number, seed=3):
+    """Yield colors, each at most one above those before: some at random, then first fit's, then these with one slip."""
+    rng = np.random.default_rng(seed)
+    for size in range(number):
+        colors = [1]
+        for _ in P[1:]:
+            colors.append(int(rng.integers(1, min(max(colors) + 1, size + 2), endpoint=True)))
+        yield colors
+    valid = first_fit(P).tolist()
+    yield valid
+    yield [*valid[:-1], valid[-2]]
+
+
+def give(game, colors):
+    """Click each column in turn until it has its color."""
+    game.evaluate(
+        """(game, colors) => colors.forEach((color, j) => {
+      for (let left = 12; left && game.dataset.colors.split(",")[j] !== String(color); left -= 1) {
+        game.querySelectorAll(".column")[j].dispatchEvent(new MouseEvent("click"));
+      }
+    })""",
+        colors,
+    )
+    assert game.get_attribute("data-colors") == ",".join(map(str, colors))
+
+
+def squares(game, matrix):
+    """Return what stands in the squares of J (0) or B (1) by their row and column numbers, and which are outlined."""
+    texts = game.locator("svg").nth(matrix).locator("text")
+    found = texts.evaluate_all(
+        """all => all.map((text) => [
+      text.x.baseVal[0].value, text.y.baseVal[0].value, text.textContent,
+      text.matches(".cell text"), text.matches(".clash text"),
+    ])"""
+    )
+    ticks = [(x, y, string) for x, y, string, in_square, _ in found if not in_square]
+    left, top = min(x for x, _, _ in ticks), min(y for _, y, _ in ticks)
+    rows = {y: int(string) for x, y, string in ticks if x == left and y > top}
+    heads = {x: int(string) for x, y, string in ticks if y == top and x > left}
+    filled = {(rows[y], heads[x]): (string, clash) for x, y, string, in_square, clash in found if in_square}
+    return {place: string for place, (string, _) in filled.items()}, {k for k, (_, clash) in filled.items() if clash}
+
+
+def spoken_rows(rows):
+    """Return the rows in words, as in "row 2", "rows 1 and 3", "rows 2 to 5"."""
+    *most, last = [int(i) + 1 for i in rows]
+    if len(most) > 1 and last - most[0] == len(most):
+        return f"rows {most[0]} to {last}"
+    return f"rows {', '.join(map(str, most))} and {last}" if most else f"row {last}"
+
+
+@games
+def test_game_shows_what_products_with_these_colors_give(show_game, name):
+    """Squares, outlines, sums, words and labels are those of J times the matrix S of the colors, in NumPy."""
+    P, game = GAMES[name][0], show_game(name)
+    for colors in some_colors(P, 5):
+        give(game, colors)
+        used = np.unique(colors)
+        S = (np.array(colors)[:, None] == used).astype(int)
+        B, origin = P @ S, P * np.arange(1, len(P) + 1) @ S
+        J_squares, J_outlined = squares(game, 0)
+        B_squares, B_outlined = squares(game, 1)
+        torn = P * (B @ S.T) > 1
+        assert J_squares == {(i + 1, j + 1): str(colors[j]) for i, j in np.argwhere(P)}
+        assert J_outlined == {(i + 1, j + 1) for i, j in np.argwhere(torn)}
+        entries = {(i + 1, used[c]): str(int(origin[i, c])) if B[i, c] == 1 else "+" for i, c in np.argwhere(B)}
+        assert B_squares == entries
+        assert B_outlined == {place for place, text in entries.items() if text == "+"}
+        number, clashing = int(np.sum(B > 1)), np.flatnonzero(torn.any(1))
+        assert game.get_attribute("data-conflicts") == str(number)
+        words = f"{len(used)} color{'s' * (len(used) > 1)}, {number} conflict{'s' * (number != 1)}"
+        expect(game.locator("output")).to_contain_text(
+            words + (f", in {spoken_rows(clashing)}." if number else ". Valid: ")
+        )
+        bold = game.locator("svg").first.locator(".torn").all_text_contents()
+        assert bold == [str(i + 1) for i in clashing]
+        for j, label in enumerate(labels(game)):
+            where = f", conflicts in {spoken_rows(np.flatnonzero(torn[:, j]))}" if torn[:, j].any() else ""
+            own = spoken_rows(np.flatnonzero(P[:, j]))
+            assert label == f"Column {j + 1}, entries in {own}, color {colors[j]}{where}"
+
+
+def labels(game):
+    return game.locator(".column").evaluate_all("all => all.map((column) => column.ariaLabel)")
+
+
+@games
+def test_game_calls_valid_what_the_library_accepts(show_game, name):
+    """`sparse.from_colors` can read every entry exactly where the game has no conflict."""
+    P, game = GAMES[name][0], show_game(name)
+    verdicts = []
+    for colors in some_colors(P, 8, seed=8):
+        give(game, colors)
+        try:
+            products = sparse.from_colors(P, column_colors=np.array(colors) - 1).num_colors
+        except ValueError:
+            products = None
+        said = re.search(r"Valid: (\d+) products", game.locator("output").inner_text())
+        assert (int(said[1]) if said else None) == products
+        verdicts.append(products)
+    assert None in verdicts
+    assert verdicts[-2:] == [GAMES[name][2], None]
+
+
+@games
+def test_greedy_steps_are_those_of_first_fit(show_game, name):
+    """They take all colors away, and give one to each column in turn; at the end nothing is left to do."""
+    P, _, number = GAMES[name]
+    game, colors = show_game(name), first_fit(P)
+    assert colors.max() == number
+    greedy = game.get_by_role("button", name="Next greedy step")
+    give(game, [1, 2] + [1] * (len(P) - 2))
+    for j in range(len(P)):
+        expect(greedy).to_have_attribute("aria-disabled", "false")
+        greedy.press("Enter")
+        assert game.get_attribute("data-colors") == ",".join(map(str, [*colors[: j + 1], *[0] * (len(P) - j - 1)]))
+        assert game.get_attribute("data-conflicts") == "0"
+        expect(game.locator("output")).to_contain_text(f"Column {j + 1}: color {colors[j]}.")
+    expect(greedy).to_have_attribute("aria-disabled", "true")
+    greedy.press("Enter")
+    expect(greedy).to_be_focused()
+    assert game.get_attribute("data-colors") == ",".join(map(str, colors))
+
+
+def test_columns_without_a_color_are_blank(show_game):
+    """After one greedy step one column has a color, and the words say how many have none."""
+    game = show_game()
+    press(game, "Next greedy step")
+    words = "Column 1: color 1. 1 color, 0 conflicts. 9 columns without a color."
+    expect(game.locator("output")).to_have_text(words)
+    shown, outlined = squares(game, 0)
+    assert {text for (_, column), text in shown.items() if column > 1} == {""}
+    assert {place[1] for place in squares(game, 1)[0]} == {1}
+    assert not outlined
+    assert labels(game)[9] == "Column 10, entries in rows 9 and 10, no color"
+    game.locator(".column").nth(1).press("ArrowUp")
+    assert game.get_attribute("data-colors") == "1,1,0,0,0,0,0,0,0,0"
+    press(game, "Next greedy step")
+    assert game.get_attribute("data-colors") == "1,1,2,0,0,0,0,0,0,0"
+
+
+@games
+def test_fewest_colors_against_the_bound(show_game, name):
+    """A search through all colorings finds as few as the game calls best; the bound alone says so of no other."""
+    P, fewest, number = GAMES[name]
+    assert fewest_colors(P) == fewest
+    game, bound = show_game(name), int(P.sum(1).max())
+    give(game, first_fit(P).tolist())
+    said = game.locator("output").inner_text()
+    assert f"The fullest row has {bound} entries, so no coloring can do with fewer than {bound}: " in said
+    assert said.endswith(
+        "this is the best possible." if number == bound else "a bound only, which need not be reached."
+    )
+    assert ("10 products, as many as columns" in said) == (number == 10)
+
+
+def test_reader_can_do_better_than_first_fit(show_game):
+    """On the grid of 3 by 3 points five colors do, where the greedy steps end with six."""
+    game = show_game("3 by 3 grid")
+    give(game, [1, 2, 3, 4, 5, 1, 2, 3, 4])
+    expect(game.locator("output")).to_contain_text("5 colors, 0 conflicts. Valid: 5 products instead of 9.")
+    expect(game.locator("output")).to_contain_text("this is the best possible.")
+
+
+def test_keyboard_plays_the_game(show_game):
+    """One tab stop leads to the columns; left and right go through them, up, down, Enter and Space change the color."""
+    game = show_game()
+    keyboard, columns = game.page.keyboard, game.locator(".column")
+    game.get_by_role("button", name="Next greedy step").focus()
+    keyboard.press("Tab")
+    expect(columns.first).to_be_focused()
+    for key, place in {"ArrowLeft": 0, "ArrowRight": 1, "End": 9, "Home": 0}.items():
+        keyboard.press(key)
+        expect(columns.nth(place)).to_be_focused()
+    keyboard.press("ArrowRight")
+    keyboard.press("ArrowRight")
+    label = "Column 3, entries in rows 2 to 4, color 2"
+    for key, color in [("ArrowUp", 2), ("ArrowUp", 1), ("ArrowDown", 2), ("ArrowDown", 1), ("Enter", 2), (" ", 1)]:
+        keyboard.press(key)
+        assert game.get_attribute("data-colors").split(",")[2] == str(color)
+        expect(game.locator("output[aria-live=polite]")).to_contain_text(f"Column 3: color {color}.")
+    keyboard.press("ArrowUp")
+    expect(game.get_by_role("button", name=label, exact=True)).to_be_focused()
+    keyboard.press("Control+ArrowUp")
+    keyboard.press("Alt+ArrowRight")
+    expect(game.get_by_role("button", name=label, exact=True)).to_be_focused()
+    keyboard.press("Tab")
+    assert game.locator(":focus").count() == 0
+    keyboard.press("Shift+Tab")
+    expect(columns.nth(2)).to_be_focused()
+    assert columns.nth(2).locator("> rect").evaluate("rect => getComputedStyle(rect).strokeWidth") == "3px"
+
+
+def test_keys_of_the_game_do_not_scroll(show_game):
+    """The page stays where it is while arrows and Space change a color."""
+    game = show_game(viewport={"width": 390, "height": 500})
+    game.locator(".column").first.focus()
+    before = game.page.evaluate("scrollY")
+    for key in ["ArrowDown", "ArrowUp", " ", "ArrowRight"]:
+        game.page.keyboard.press(key)
+    assert game.page.evaluate("scrollY") == before
+
+
+@pytest.mark.parametrize("touch", [False, True])
+def test_column_is_taken_anywhere(show_game, touch):
+    """A click or a tap on its number, on a square of it or between them gives a column the next color."""
+    game = show_game(has_touch=touch)
+    column = game.locator(".column").nth(4)
+    box, numbers = column.bounding_box(), []
+    for part in (0.03, 0.45, 0.95):
+        act = column.tap if touch else column.click
+        act(position={"x": box["width"] / 2, "y": part * box["height"]})
+        numbers.append(game.get_attribute("data-colors").split(",")[4])
+    assert numbers == ["2", "1", "2"]
+
+
+def test_new_color_is_one_more_than_those_in_use(show_game):
+    """Clicks go through the colors of the other columns and a new one, then begin again; 10 is the last."""
+    game = show_game("arrow")
+    give(game, [1, 2, 3, *[1] * 7])
+    last = game.locator(".column").nth(9)
+    seen = []
+    for _ in range(5):
+        last.click()
+        seen.append(int(game.get_attribute("data-colors").split(",")[9]))
+    assert seen == [2, 3, 4, 1, 2]
+    give(game, list(range(1, 11)))
+    last.click()
+    assert game.get_attribute("data-colors") == "1,2,3,4,5,6,7,8,9,1"
+    last.press("ArrowDown")
+    assert game.get_attribute("data-colors") == "1,2,3,4,5,6,7,8,9,10"
+
+
+def test_game_begins_again(show_game):
+    """A button gives all columns color 1; another pattern does so too."""
+    game = show_game("block diagonal")
+    again = game.get_by_role("button", name="Start again")
+    expect(again).to_have_attribute("aria-disabled", "true")
+    give(game, [1, 2, 3, 1, 2, 3, 1, 2, 3, 4])
+    again.press("Enter")
+    expect(again).to_be_focused()
+    expect(game.locator("output")).to_have_text("1 color, 10 conflicts, in rows 1 to 10.")
+    give(game, [1, 2, *[1] * 8])
+    game.get_by_role("combobox", name="pattern").select_option("3 by 3 grid")
+    assert game.get_attribute("data-colors") == ",".join(["1"] * 9)
+    assert squares(game, 0)[0].keys() == {(i + 1, j + 1) for i, j in np.argwhere(GAMES["3 by 3 grid"][0])}
+
+
+def test_game_without_a_pattern_named_begins_with_the_first(show_game):
+    """An unknown name, like none, is that of the tridiagonal pattern."""
+    game = show_game("none of these")
+    assert game.get_attribute("data-pattern") == "tridiagonal"
+    options = game.get_by_role("combobox", name="pattern").locator("option")
+    assert options.all_text_contents() == list(GAMES)
+
+
+def test_matrix_of_products_is_named(show_game):
+    """Who cannot see B hears its shape, and in which rows it has sums."""
+    game = show_game()
+    give(game, [1, 2, 3, 1, 2, 3, 1, 2, 3, 3])
+    name = "The matrix B, of 10 rows and 3 columns; sums of several entries in rows 9 and 10."
+    expect(game.get_by_role("img", name=name, exact=True)).to_be_visible()
+    give(game, [1, 2, 3, 1, 2, 3, 1, 2, 3, 1])
+    expect(game.get_by_role("img", name="The matrix B, of 10 rows and 3 columns.", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_game_is_legible_and_accessible(show_game, scheme):
+    """axe-core finds nothing; each of ten colors stands out from the page, whose color the numbers in it have."""
+    game = show_game("arrow")
+    look(game.page, scheme=scheme)
+    for _ in range(3):
+        press(game, "Next greedy step")
+    assert min(contrast(game, ".cell.blank rect")) > 3
+    assert axe_violations(game.page) == []
+    give(game, [*range(1, 10), 9])
+    assert axe_violations(game.page) == []
+    assert min(contrast(game, ".cell.clash rect")) > 3
+    assert min(contrast(game, ".cell.clash text", paint="fill")) > 4.5
+    give(game, list(range(1, 11)))
+    fills = [f'[style*="--color-{color})"] rect' for color in range(1, 11)]
+    assert min(contrast(game, *fills, paint="fill")) > 4.5
+    paint = "(game, name) => getComputedStyle(game.querySelector(name)).fill"
+    assert len({game.evaluate(paint, name) for name in fills}) == 10
+    assert game.evaluate(paint, ".cell text") == game.evaluate(paint, ".column > rect")
+
+
+@games
+def test_game_fits_a_phone(show_game, name):
+    """Nothing sticks out, B is below J, and a column is wide enough for a finger; on a wide page B is beside it."""
+    game = show_game(name)
+    boxes = [svg.bounding_box() for svg in game.locator("svg").all()]
+    assert boxes[0]["y"] == boxes[1]["y"]
+    assert overflow(look(game.page, width=390)) == []
+    J, B = (svg.bounding_box() for svg in game.locator("svg").all())
+    assert B["y"] >= J["y"] + J["height"]
+    assert game.locator(".column").first.bounding_box()["width"] >= 24
+
+
+def test_paper_shows_a_valid_coloring(show_game):
+    """Who prints gets first fit's colors; the screen goes back to where it was."""
+    game = show_game("3 by 3 grid")
+    give(game, [1, 2, 3, *[1] * 6])
+    seen = game.evaluate("""game => ["beforeprint", "afterprint"].map((name) => {
+      window.dispatchEvent(new Event(name));
+      return game.dataset.colors;
+    })""")
+    assert seen == [",".join(map(str, first_fit(GAMES["3 by 3 grid"][0]))), "1,2,3,1,1,1,1,1,1"]
+
+
+def test_words_stand_where_the_game_cannot_be_played(show_game):
+    """Without scripts the reader sees what the chapter put there."""
+    game = show_game(java_script_enabled=False)
+    expect(game).to_have_text("Words in its place.")
+
+
+def test_nothing_moves_in_the_game(show_game):
+    """A change of color is at once."""
+    game = show_game()
+    game.locator(".column").nth(1).click()
+    assert game.evaluate("game => game.getAnimations({ subtree: true }).length") == 0
+
+
+def test_two_games_on_one_page_are_apart(show_output):
+    """A column of one leaves the other as it was."""
+    html = '<div class="explorable" data-explorable="coloring"></div>'
+    first, second = show_output(2 * html).all()
+    first.locator(".column").nth(1).click()
+    assert first.get_attribute("data-colors") == "1,2,1,1,1,1,1,1,1,1"
+    assert second.get_attribute("data-colors") == "1,1,1,1,1,1,1,1,1,1"

@@ -354,7 +354,170 @@
     fit();
   };
 
-  const explorables = { "step-size": stepSize, linkage, "computation-graph": computationGraph };
+  // The columns of one color are added: that is one product with J. The reader colors the columns of a pattern until
+  // every entry stands alone in its row of its sum. Rows, columns and colors are counted from 1 in words; color 0 is none.
+  const coloring = (container) => {
+    const square = (n, entry) => Array.from({ length: n }, (_, i) => [...Array(n).keys()].filter((j) => entry(i, j)));
+    const third = (i) => Math.min(2, Math.floor(i / 3));
+    const patterns = {
+      "tridiagonal": square(10, (i, j) => Math.abs(i - j) < 2),
+      "arrow": square(10, (i, j) => i === j || i * j === 0),
+      "periodic stencil": square(10, (i, j) => [0, 1, 9].includes(Math.abs(i - j))),
+      "3 by 3 grid": square(9, (i, j) => Math.abs(third(i) - third(j)) + Math.abs((i % 3) - (j % 3)) < 2),
+      "block diagonal": square(10, (i, j) => third(i) === third(j)),
+    };
+    const counted = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+    const listed = (word, indices) => {
+      const numbers = indices.map((i) => i + 1), end = numbers.at(-1);
+      if (numbers.length > 2 && end - numbers[0] === numbers.length - 1) return `${word}s ${numbers[0]} to ${end}`;
+      return numbers.length > 1 ? `${word}s ${numbers.slice(0, -1).join(", ")} and ${end}` : `${word} ${end}`;
+    };
+
+    const wanted = container.dataset.pattern;
+    container.textContent = "";
+    const controls = htmlElement("div", { class: "controls" }, container);
+    const choice = htmlElement("select", {}, htmlElement("label", {}, controls, "pattern "));
+    for (const name of Object.keys(patterns)) htmlElement("option", { value: name }, choice, name);
+    if (wanted in patterns) choice.value = wanted;
+    const [restart, greedy] = ["Start again", "Next greedy step"].map((name) => htmlElement("button", { type: "button" }, controls, name));
+    const panels = htmlElement("div", { class: "panels" }, container);
+    const [left, right] = ["toolbar", "img"].map((role) => svgElement("svg", { role }, panels));
+    left.setAttribute("aria-label", "Columns of J: the left and right arrow keys move between them, up and down change the color");
+    const reading = htmlElement("output", { "aria-live": "polite" }, htmlElement("div", { class: "foot" }, container));
+    htmlElement("p", { class: "key" }, container, "Click a column to change its color, or use the arrow keys. A number in J is the color of its column. "
+      + "B\u00a0=\u00a0J\u00a0S has one column for each color; a number in it is the column of J that the entry comes from. "
+      + "Outlined: a conflict, entries of one color in one row, of which B has only the sum,\u00a0+.");
+
+    const unit = 32, edge = 34;
+    const at = (i) => edge + unit * (i + 0.5);
+    const textAt = (x, y, string, className, parent) => {
+      svgElement("text", { x, y, class: className, "text-anchor": "middle", "dominant-baseline": "central" }, parent).textContent = string;
+    };
+    const cell = (i, j, color, clash, string, parent) => {
+      const group = svgElement("g", { class: `cell${clash ? " clash" : ""}${color ? "" : " blank"}` }, parent);
+      if (color) group.style.color = `var(--color-${color})`;
+      svgElement("rect", { x: at(j) - 12.5, y: at(i) - 12.5, width: 25, height: 25, rx: 4 }, group);
+      textAt(at(j), at(i), string, "", group);
+    };
+    // Row numbers, bold where there is a conflict.
+    const margin = (name, torn, parent) => {
+      const group = svgElement("g", { class: "margin", "aria-hidden": true }, parent);
+      textAt(edge / 2, edge / 2, name, "tick", group);
+      rows.forEach((_, i) => textAt(edge / 2, at(i), i + 1, torn.includes(i) ? "tick torn" : "tick", group));
+    };
+
+    let rows = [], columns = [], colors = [], stepping = false;
+    const rowsWhere = (test) => [...rows.keys()].filter(test);
+    const clashes = (i, j) => colors[j] > 0 && rows[i].some((k) => k !== j && colors[k] === colors[j]);
+    const firstFit = (j) => {
+      const taken = rows.filter((row) => row.includes(j)).flat().filter((k) => k !== j).map((k) => colors[k]);
+      return colors.map((_, c) => c + 1).find((color) => !taken.includes(color));
+    };
+
+    const update = (said = "") => {
+      const n = rows.length, missing = colors.filter((color) => !color).length;
+      const used = rows.map((_, c) => c + 1).filter((color) => colors.includes(color)), k = used.length;
+      const sums = rows.map((row) => used.map((color) => row.filter((j) => colors[j] === color)));
+      const torn = rowsWhere((i) => sums[i].some((sum) => sum.length > 1));
+      const conflicts = sums.flat().filter((sum) => sum.length > 1).length;
+
+      left.querySelector(".margin")?.remove();
+      margin("J", torn, left);
+      columns.forEach((column, j) => {
+        const own = rowsWhere((i) => rows[i].includes(j)), met = own.filter((i) => clashes(i, j));
+        const label = [`Column ${j + 1}`, `entries in ${listed("row", own)}`, colors[j] ? `color ${colors[j]}` : "no color"];
+        if (met.length) label.push(`conflicts in ${listed("row", met)}`);
+        column.setAttribute("aria-label", label.join(", "));
+        column.querySelectorAll(".cell").forEach((old) => old.remove());
+        own.forEach((i) => cell(i, j, colors[j], met.includes(i), colors[j] || "", column));
+      });
+      right.textContent = "";
+      margin("B", torn, right);
+      used.forEach((color, c) => {
+        textAt(at(c), edge / 2, color, "tick", right);
+        sums.forEach(({ [c]: [from, ...others] }, i) => {
+          if (from !== undefined) cell(i, c, color, others.length > 0, others.length ? "+" : from + 1, right);
+        });
+      });
+      right.setAttribute("aria-label", `The matrix B, of ${n} rows and ${counted(k, "column")}${conflicts ? `; sums of several entries in ${listed("row", torn)}` : ""}.`);
+
+      const most = Math.max(...rows.map((row) => row.length));
+      let verdict = conflicts ? `, in ${listed("row", torn)}.` : ".";
+      if (missing) verdict += ` ${counted(missing, "column")} without a color.`;
+      else if (!conflicts) {
+        verdict += ` Valid: ${k < n ? `${k} products instead of ${n}` : `${n} products, as many as columns`}. `
+          + `The fullest row has ${most} entries, so no coloring can do with fewer than ${most}: `
+          + (k === most ? "this is the best possible." : "a bound only, which need not be reached.");
+      }
+      reading.textContent = `${said}${counted(k, "color")}, ${counted(conflicts, "conflict")}${verdict}`;
+      restart.setAttribute("aria-disabled", colors.every((color) => color === 1));
+      greedy.setAttribute("aria-disabled", stepping && !missing);
+      Object.assign(container.dataset, { pattern: choice.value, colors, conflicts });
+    };
+
+    const paint = (j, color, byHand) => {
+      colors[j] = color;
+      stepping = !byHand;
+      update(`Column ${j + 1}: color ${color}. `);
+    };
+    // The colors up to the highest of the other columns, and one more, come in turn.
+    const turn = (j, by) => {
+      const most = Math.min(colors.length, 1 + Math.max(...colors.filter((_, k) => k !== j)));
+      paint(j, by > 0 ? (colors[j] % most) + 1 : colors[j] > 1 ? Math.min(colors[j] - 1, most) : most, true);
+    };
+    const enter = (j) => columns.forEach((column, k) => column.setAttribute("tabindex", k === j ? 0 : -1));
+    const start = () => {
+      rows = patterns[choice.value];
+      const n = rows.length, size = edge + unit * n + 2;
+      for (const svg of [left, right]) svg.setAttribute("viewBox", `0 0 ${size} ${size}`);
+      left.textContent = "";
+      colors = rows.map(() => 1);
+      stepping = false;
+      columns = rows.map((_, j) => {
+        const column = svgElement("g", { role: "button", class: "column" }, left);
+        svgElement("rect", { x: at(j) - 15, y: 2, width: 30, height: size - 4, rx: 6 }, column);
+        textAt(at(j), edge / 2, j + 1, "tick", column);
+        column.addEventListener("click", () => turn(j, 1));
+        column.addEventListener("focus", () => enter(j));
+        column.addEventListener("keydown", (event) => {
+          if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+          const to = { ArrowLeft: j - 1, ArrowRight: j + 1, Home: 0, End: n - 1 }[event.key];
+          const by = { ArrowUp: 1, ArrowDown: -1, Enter: 1, " ": 1 }[event.key];
+          if (to === undefined && !by) return;
+          event.preventDefault();
+          if (by) turn(j, by); else columns[to]?.focus();
+        });
+        return column;
+      });
+      enter(0);
+      update();
+    };
+    const step = () => {
+      if (colors.every(Boolean)) {
+        if (stepping) return;
+        colors.fill(0);
+      }
+      const j = colors.indexOf(0);
+      paint(j, firstFit(j), false);
+    };
+    restart.addEventListener("click", start);
+    greedy.addEventListener("click", step);
+    choice.addEventListener("change", start);
+    let kept = null;
+    window.addEventListener("beforeprint", () => {
+      kept = [colors, stepping];
+      colors = colors.map(() => 0);
+      colors.forEach((_, j) => { colors[j] = firstFit(j); });
+      update();
+    });
+    window.addEventListener("afterprint", () => {
+      [colors, stepping] = kept;
+      update();
+    });
+    start();
+  };
+
+  const explorables = { "step-size": stepSize, linkage, "computation-graph": computationGraph, coloring };
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("[data-explorable]").forEach((container, number) => explorables[container.dataset.explorable]?.(container, number));
   });
