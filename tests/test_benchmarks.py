@@ -1,12 +1,14 @@
-"""The benchmarks' own arithmetic, and that their tables show the figures that are stored."""
+"""The benchmarks' own arithmetic, how runs are merged, and that their tables show the figures that are stored."""
 
 import json
 from pathlib import Path
 
-from benchmarks.run import table
+import pytest
+
+from benchmarks.run import BENCHES, merged, table
 from benchmarks.timing import compare, row
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+RESULTS = sorted((Path(__file__).parents[1] / "benchmarks" / "results").glob("*.json"))
 
 
 def test_slower_function_takes_longer():
@@ -21,9 +23,47 @@ def test_slower_function_takes_longer():
     assert all(t["min"] <= t["median"] <= t["max"] for t in times.values())
 
 
-def test_tables_show_the_stored_figures():
+def test_run_of_some_leaves_the_others():
+    """New rows replace those of their own benchmark; others stay, and those of a benchmark that is gone do not."""
+    first, second, third = BENCHES[:3]
+    stored = {
+        "runs": {"gone": 0, first: 1, third: 3},
+        "rows": [{"bench": name, "id": "old"} for name in ("gone", first, first, third)],
+    }
+    found = merged(
+        stored, {"runs": {first: 5, second: 6}, "rows": [{"bench": b, "id": "new"} for b in (second, first)]}
+    )
+    assert list(found["runs"].items()) == [(first, 5), (second, 6), (third, 3)]
+    assert [(r["bench"], r["id"]) for r in found["rows"]] == [(first, "new"), (second, "new"), (third, "old")]
+
+
+def test_results_are_stored():
+    """There are results of at least one machine, for the tests below and for the book."""
+    assert RESULTS
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_tables_show_the_stored_figures(path):
     """Beside each stored result stands its table."""
-    stored = list((BENCHMARKS / "results").glob("*.json"))
-    assert stored
-    for path in stored:
-        assert table(json.loads(path.read_text())["rows"]) in path.with_suffix(".md").read_text()
+    assert table(json.loads(path.read_text())["rows"]) in path.with_suffix(".md").read_text()
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_stored_rows_name_their_run(path):
+    """Each row belongs to a benchmark that still exists, and whose versions and date are stored."""
+    stored = json.loads(path.read_text())
+    assert {row["bench"] for row in stored["rows"]} == stored["runs"].keys() <= set(BENCHES)
+    assert all({"date", "machine", "peers"} == run.keys() for run in stored["runs"].values())
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_no_target_is_met_with_more_colors(path):
+    """What a row calls met follows from its ratio, and for a coloring also from the numbers of colors."""
+    for stored in json.loads(path.read_text())["rows"]:
+        colors = stored.get("colors", {"ours": 0, "peer": 0})
+        met = (
+            None
+            if stored["target"] is None
+            else stored["ratio"] >= stored["target"] and colors["ours"] <= colors["peer"]
+        )
+        assert stored["met"] == met, stored

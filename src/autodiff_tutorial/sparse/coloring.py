@@ -199,8 +199,12 @@ def checked_pattern(call, pattern):
     return P
 
 
+def is_symmetric(P):
+    return P.shape[0] == P.shape[1] and (P != P.T).nnz == 0
+
+
 def check_symmetric(call, P):
-    if P.shape[0] != P.shape[1] or (P != P.T).nnz:
+    if not is_symmetric(P):
         raise ValueError(f"`sparse.{call}(pattern=...)` should be symmetric. Got one of shape {P.shape} that is not.")
 
 

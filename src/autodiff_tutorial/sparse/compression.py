@@ -5,10 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from autodiff_tutorial.linear_maps.checking import checked_size
 from autodiff_tutorial.sparse.coloring import Coloring
 from autodiff_tutorial.sparse.detection import checked
+
+# Seeds are stored, one byte a number, up to this size.
+_SEEDS = 10_000_000
 
 if TYPE_CHECKING:
     from jax.experimental.sparse import BCOO
@@ -145,15 +149,14 @@ def compressed_products(f, x, m, coloring, chunk_size):
 
 def _by_color(product, colors, count, dtype, chunk_size):
     """Return the products with the vectors of ones at each color."""
-    colors = jnp.asarray(colors)
-
-    def of(c):
-        return product((colors == c).astype(dtype))
-
-    indices = jnp.arange(count, dtype=colors.dtype)
     if chunk_size is None or chunk_size >= count:
-        return jax.vmap(of)(indices)
-    return jax.lax.map(of, indices, batch_size=chunk_size)
+        if isinstance(colors, np.ndarray) and colors.size * count <= _SEEDS:
+            # As a constant, the seeds are not compared anew in each product.
+            seeds = colors == np.arange(count)[:, None]
+            return jax.vmap(lambda seed: product(seed.astype(dtype)))(jnp.asarray(seeds))
+        return jax.vmap(lambda c: product((colors == c).astype(dtype)))(jnp.arange(count))
+    colors = jnp.asarray(colors)
+    return jax.lax.map(lambda c: product((colors == c).astype(dtype)), jnp.arange(count), batch_size=chunk_size)
 
 
 def checked_chunk(call, chunk_size):

@@ -4,7 +4,14 @@ from typing import Literal
 
 import numpy as np
 
-from autodiff_tutorial.sparse.coloring import Coloring, alone_in_line, assembled, check_symmetric, checked_pattern
+from autodiff_tutorial.sparse.coloring import (
+    Coloring,
+    alone_in_line,
+    assembled,
+    check_symmetric,
+    checked_pattern,
+    is_symmetric,
+)
 from autodiff_tutorial.sparse.orderings import ORDERS, greedy, ordered, star
 
 _MODES = ("auto", "fwd", "rev", "bi", "symmetric")
@@ -103,17 +110,15 @@ def color(
     if mode == "rev":
         return assembled(P, None, _columns(P.T.tocsr(), orders))
     if mode == "bi":
-        return assembled(P, *_both(P, orders))
+        columns = _columns(P, orders)
+        return assembled(P, *(_both(P, orders, _count(columns)) or (columns, None)))
     columns, rows = _columns(P, orders), None
-    if _count(columns) > _largest(P.T):
+    if _count(columns) > _largest(P.T) and not is_symmetric(P):
         rows = _columns(P.T.tocsr(), orders)
         columns, rows = (columns, None) if _count(columns) <= _count(rows) else (None, rows)
     few = _count(columns) + _count(rows)
-    if few > 4:
-        both = _both(P, orders)
-        if 2 * (_count(both[0]) + _count(both[1])) < few:
-            columns, rows = both
-    return assembled(P, columns, rows)
+    both = _both(P, orders, (few + 1) // 2) if few > 4 else None
+    return assembled(P, *(both or (columns, rows)))
 
 
 def _columns(P, orders, method=greedy):
@@ -144,33 +149,32 @@ def _cyclic(P, bound):
     return None
 
 
-def _both(P, orders):
-    """Return colors of columns and rows that together need fewest: a few dense rows apart, or a few dense columns."""
-    T = P.T.tocsr()
-    candidates = [_dense_rows_apart(P, orders), _dense_rows_apart(T, orders)[::-1]]
-    return min(candidates, key=lambda pair: _count(pair[0]) + _count(pair[1]))
+def _both(P, orders, limit):
+    """Return colors of columns and rows, fewer than the limit: a few dense rows apart, or a few dense columns."""
+    by_rows = _dense_rows_apart(P, orders, limit)
+    limit = limit if by_rows is None else _count(by_rows[0]) + _count(by_rows[1])
+    by_columns = _dense_rows_apart(P.T.tocsr(), orders, limit)
+    return by_rows if by_columns is None else by_columns[::-1]
 
 
-def _dense_rows_apart(P, orders):
-    """Read the densest rows from products with rows, and color the columns of the others."""
-    counts = np.diff(P.indptr)
-    best, fewest = (_columns(P, orders), None), None
-    fewest = _count(best[0])
-    # Rows apart are all those above a threshold: try the largest gaps.
-    levels = np.unique(counts)[::-1]
-    for level in levels[1:12]:
-        dense = np.flatnonzero(counts > level)
-        apart = _columns(P[dense].T.tocsr(), orders)
-        if _count(apart) + level >= fewest:
+def _dense_rows_apart(P, orders, limit):
+    """Read the densest rows from products with rows, and color the columns of the others; None at the limit."""
+    counts, best = np.diff(P.indptr), None
+    for level in np.unique(counts)[-2::-1][:12]:
+        dense = np.repeat(counts > level, counts)
+        # The fullest row that is left, and the fullest column of those apart, bound the colors from below.
+        if level + np.bincount(P.indices[dense]).max() >= limit:
             continue
+        apart = np.flatnonzero(counts > level)
+        rows = _columns(P[apart].T.tocsr(), orders)
         kept = P.copy()
-        kept.data = np.repeat(counts <= level, counts)
+        kept.data = ~dense
         kept.eliminate_zeros()
         columns = _columns(kept, orders)
-        if _count(columns) + _count(apart) < fewest:
-            rows = np.full(P.shape[0], -1, np.int32)
-            rows[dense] = apart
-            best, fewest = (columns, rows), _count(columns) + _count(apart)
+        if _count(columns) + _count(rows) < limit:
+            row_colors = np.full(P.shape[0], -1, np.int32)
+            row_colors[apart] = rows
+            best, limit = (columns, row_colors), _count(columns) + _count(rows)
     return best
 
 
