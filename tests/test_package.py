@@ -104,7 +104,7 @@ CONTRACT = {
     "sparse": {
         "pattern": "(f, x)",
         "hessian_pattern": "(f, x)",
-        "color": "(pattern, *, mode='auto', order=('cyclic', 'natural', 'largest_first'))",
+        "color": "(pattern, *, mode='auto', order=('cyclic', 'largest_first', 'natural'))",
         "from_colors": "(pattern, *, column_colors=None, row_colors=None, symmetric=False)",
         "compress": "(f, x, coloring, *, chunk_size=None)",
         "decompress": "(compressed, coloring)",

@@ -116,9 +116,9 @@ def decompress(compressed: tuple[jax.Array, jax.Array], coloring: Coloring) -> "
         )
     # Shapes are right, so that places are inside.
     if coloring.num_row_colors == 0:
-        data = columns.at[coloring.color, coloring.position].get(mode="promise_in_bounds")
+        data = columns.at[coloring.color, coloring.position].get(mode="promise_in_bounds", wrap_negative_indices=False)
     elif coloring.num_column_colors == 0:
-        data = rows.at[coloring.color, coloring.position].get(mode="promise_in_bounds")
+        data = rows.at[coloring.color, coloring.position].get(mode="promise_in_bounds", wrap_negative_indices=False)
     else:
         # Places in the other array may lie outside; what is read there is not used.
         by_row = coloring.color - coloring.num_column_colors

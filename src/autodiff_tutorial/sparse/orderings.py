@@ -57,32 +57,37 @@ def _degrees(matrix):
     return np.diff(sums[matrix.indptr])
 
 
-def greedy(matrix, order):
-    """Give each column of a CSC pattern, in turn, the first color that no column has with which it shares a row."""
+def greedy(matrix, order, limit=None):
+    """Give each column of a CSC pattern, in turn, the first color that no column has with which it shares a row.
+
+    Return None as soon as so many colors are needed as the limit says.
+    """
     m, n = matrix.shape
     rows, first = matrix.indices.tolist(), matrix.indptr.tolist()
-    used, bits = [0] * m, [0] * n
+    used, bits, last = [0] * m, [0] * n, _last(limit, n)
     for j in order:
         own = rows[first[j] : first[j + 1]]
         mask = 0
         for i in own:
             mask |= used[i]
         bits[j] = bit = ~mask & (mask + 1)
+        if bit >= last:
+            return None
         for i in own:
             used[i] |= bit
     return _numbers(bits)
 
 
-def star(matrix, order):
+def star(matrix, order, limit=None):
     """Give each vertex of a symmetric pattern, in turn, the first color that makes no path of four in two colors.
 
     With v, w, x, y a path, v gets neither the color of w, nor that of x where x has a second neighbor y of the color
-    of w; and where v has two neighbors of one color, none of the colors around those.
+    of w; and where v has two neighbors of one color, none of the colors around those. The limit is as for `greedy`.
     """
     n = matrix.shape[0]
     columns, first = matrix.indices.tolist(), matrix.indptr.tolist()
     around = [[w for w in columns[first[v] : first[v + 1]] if w != v] for v in range(n)]
-    bits, once, twice = [0] * n, [0] * n, [0] * n
+    bits, once, twice, last = [0] * n, [0] * n, [0] * n, _last(limit, n)
     for v in order:
         mask, double = once[v], twice[v]
         for w in around[v]:
@@ -96,10 +101,17 @@ def star(matrix, order):
                     if twice[x] & bit:
                         mask |= bits[x]
         bits[v] = bit = ~mask & (mask + 1)
+        if bit >= last:
+            return None
         for w in around[v]:
             twice[w] |= once[w] & bit
             once[w] |= bit
     return _numbers(bits)
+
+
+def _last(limit, n):
+    """Return the bit of the color that is too many; n + 1 colors are never needed."""
+    return 1 << (n if limit is None else limit - 1)
 
 
 def _numbers(bits):

@@ -21,7 +21,7 @@ def color(
     pattern,
     *,
     mode: Literal["auto", "fwd", "rev", "bi", "symmetric"] = "auto",
-    order: str | tuple[str, ...] = ("cyclic", "natural", "largest_first"),
+    order: str | tuple[str, ...] = ("cyclic", "largest_first", "natural"),
 ) -> Coloring:
     """Color the columns or rows of a pattern so that few products recover every entry.
 
@@ -45,8 +45,8 @@ def color(
     ==================== =====================================================================================
     "cyclic"             none is taken: column j gets color j mod k, with the smallest k near the bound that will do;
                          for bands and stencils
-    "natural"            from left to right
     "largest_first"      those that meet most others first
+    "natural"            from left to right
     "smallest_last"      those with the fewest neighbors last, in what the later ones leave
     "incidence_degree"   next the one with most neighbors colored
     "random"             at random, seeded by the place in `order`: give it several times for several trials
@@ -131,7 +131,7 @@ def _columns(P, orders, method=greedy):
             found = _cyclic(P, bound)
         else:
             matrix = P.tocsc() if matrix is None else matrix
-            found = method(matrix, ordered(order, matrix, seed))
+            found = method(matrix, ordered(order, matrix, seed), None if best is None else _count(best))
         if found is not None and (best is None or _count(found) < _count(best)):
             best = found
             if _count(best) <= enough:
