@@ -7,6 +7,8 @@ import jax
 import numpy as np
 import scipy.sparse as sp
 
+from autodiff_tutorial.linear_maps.checking import first_line
+
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Coloring:
@@ -103,10 +105,11 @@ def from_colors(pattern, *, column_colors=None, row_colors=None, symmetric: bool
                 "`sparse.from_colors(row_colors=...)` should be left out for a symmetric coloring, which reads columns "
                 "as rows. Got colors."
             )
-    return assembled(P, columns, rows, symmetric=symmetric)
+    given = np.asarray(column_colors), np.asarray(row_colors)
+    return assembled(P, columns, rows, symmetric=symmetric, given=given)
 
 
-def assembled(P, columns, rows, symmetric=False):
+def assembled(P, columns, rows, symmetric=False, given=(None, None)):
     """Decide where each entry is read, leave out colors that none is read from, and number the others from 0."""
     m, n = P.shape
     i, j = np.repeat(np.arange(m, dtype=np.int32), np.diff(P.indptr)), P.indices.astype(np.int32, copy=False)
@@ -125,7 +128,7 @@ def assembled(P, columns, rows, symmetric=False):
         color = np.where(by_row, rows[i] + first_row_color, color)
         position = j if by_row.all() else np.where(by_row, j, position)
     if len(color) and color.min() < 0:
-        _explain(int(np.argmin(color)), i, j, columns, rows, symmetric)
+        _explain(int(np.argmin(color)), i, j, columns, rows, symmetric, given)
     used = np.unique(color)
     count = int(np.searchsorted(used, first_row_color))
     if len(used) != (used[-1] + 1 if len(used) else 0):
@@ -145,31 +148,30 @@ def assembled(P, columns, rows, symmetric=False):
 def alone_in_line(line, colors, size):
     """Tell which entries are the only one of their color in their line, a row or a column."""
     count = int(colors.max(initial=-1)) + 1
-    if size * count <= 10 * len(line) + 1000:
-        keys = line * np.int64(count) + colors
-        if colors.min(initial=0) < 0:
-            keys = np.where(colors < 0, size * count, keys)
-        return (np.bincount(keys, minlength=size * count)[keys] == 1) & (colors >= 0)
     keys = line * np.int64(count) + colors
+    if colors.min(initial=0) < 0:
+        keys = np.where(colors < 0, size * count, keys)
+    if size * count <= 10 * len(line) + 1000:
+        return (np.bincount(keys, minlength=size * count)[keys] == 1) & (colors >= 0)
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
     return (counts[inverse] == 1) & (colors >= 0)
 
 
-def _explain(k, i, j, columns, rows, symmetric):
+def _explain(k, i, j, columns, rows, symmetric, given):
     """Raise the error that says why an entry cannot be read."""
     row, col = int(i[k]), int(j[k])
     reasons = []
     if columns is not None:
         same = j[(i == row) & (columns[j] == columns[col]) & (j != col)]
         reasons.append(
-            f"columns {col} and {same[0]} both have color {columns[col]}, and entries in row {row}"
+            f"columns {col} and {same[0]} both have color {given[0][col]}, and entries in row {row}"
             if len(same) and columns[col] >= 0
             else f"column {col} has no color"
         )
     if rows is not None:
         same = i[(j == col) & (rows[i] == rows[row]) & (i != row)]
         reasons.append(
-            f"rows {row} and {same[0]} both have color {rows[row]}, and entries in column {col}"
+            f"rows {row} and {same[0]} both have color {given[1][row]}, and entries in column {col}"
             if len(same) and rows[row] >= 0
             else f"row {row} has no color"
         )
@@ -183,9 +185,12 @@ def _explain(k, i, j, columns, rows, symmetric):
 
 def checked_pattern(call, pattern):
     should = f"`sparse.{call}(pattern=...)` should"
-    P = pattern if sp.issparse(pattern) else np.asarray(pattern)
+    try:
+        P = pattern if sp.issparse(pattern) else np.asarray(pattern)
+    except ValueError as error:
+        raise ValueError(f"{should} be a matrix. Got {first_line(error)}.") from error
     if P.dtype.kind not in "biuf":
-        raise TypeError(f"{should} be a matrix of numbers or Booleans, sparse or dense. Got {type(pattern).__name__}.")
+        raise TypeError(f"{should} be a matrix of real numbers or Booleans, sparse or dense. Got {P.dtype}.")
     if P.ndim != 2 or 0 in P.shape:
         raise ValueError(f"{should} have shape (m, n), with m and n at least 1. Got {P.shape}.")
     values = P.tocoo().data if sp.issparse(P) else P
@@ -215,8 +220,9 @@ def _checked_colors(name, colors, size, lines):
     if colors.dtype.kind not in "iu":
         raise TypeError(f"`sparse.from_colors({name}=...)` should hold integers. Got {colors.dtype}.")
     if colors.shape != (size,) or colors.min() < -1:
+        got = f"shape {colors.shape}" if colors.shape != (size,) else f"the color {colors.min()}"
         raise ValueError(
             f"`sparse.from_colors({name}=...)` should hold one color for each of {size} {lines}, from 0 on, or -1. "
-            f"Got shape {colors.shape}, smallest {colors.min(initial=0)}."
+            f"Got {got}."
         )
     return np.unique(colors, return_inverse=True)[1].astype(np.int32) - (colors.min() < 0)

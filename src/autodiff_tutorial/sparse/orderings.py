@@ -13,8 +13,8 @@ _PAIRS = 20_000_000
 ORDERS = ("cyclic", "natural", "largest_first", "smallest_last", "incidence_degree", "random")
 
 
-def ordered(order, matrix, seed=0):
-    """Return the columns of a CSC pattern in an order for `greedy`.
+def ordered(order, matrix, seed=0, symmetric=False):
+    """Return the columns of a CSC pattern in an order for `greedy`, or the vertices of a symmetric one for `star`.
 
     "largest_first" takes those first that meet most others. "smallest_last" puts the column with
     the fewest neighbors last, takes it away, and goes on; "incidence_degree" takes next the one with most neighbors
@@ -27,8 +27,9 @@ def ordered(order, matrix, seed=0):
         case "random":
             return np.random.default_rng(seed).permutation(n).tolist()
         case "largest_first":
-            return np.argsort(-_degrees(matrix), kind="stable").tolist()
-    graph = (matrix.T @ matrix).tocsr()
+            degrees = np.diff(matrix.indptr) if symmetric else _degrees(matrix)
+            return np.argsort(-degrees, kind="stable").tolist()
+    graph = matrix if symmetric else (matrix.T @ matrix).tocsr()
     neighbors = np.split(graph.indices, graph.indptr[1:-1])
     degree = np.diff(graph.indptr) if order == "smallest_last" else np.zeros(n, int)
     score = degree.tolist()
@@ -64,18 +65,19 @@ def greedy(matrix, order, limit=None):
     """
     m, n = matrix.shape
     rows, first = matrix.indices.tolist(), matrix.indptr.tolist()
-    used, bits, last = [0] * m, [0] * n, _last(limit, n)
+    used, colors, last = [0] * m, [0] * n, _last(limit, n)
     for j in order:
         own = rows[first[j] : first[j + 1]]
         mask = 0
         for i in own:
             mask |= used[i]
-        bits[j] = bit = ~mask & (mask + 1)
+        bit = ~mask & (mask + 1)
         if bit >= last:
             return None
+        colors[j] = bit.bit_length() - 1
         for i in own:
             used[i] |= bit
-    return _numbers(bits)
+    return np.array(colors, np.int32)
 
 
 def star(matrix, order, limit=None):
@@ -87,32 +89,30 @@ def star(matrix, order, limit=None):
     n = matrix.shape[0]
     columns, first = matrix.indices.tolist(), matrix.indptr.tolist()
     around = [[w for w in columns[first[v] : first[v + 1]] if w != v] for v in range(n)]
-    bits, once, twice, last = [0] * n, [0] * n, [0] * n, _last(limit, n)
+    # Of the colors around a vertex: those there once or more, twice or more; and colors of neighbors' neighbors x.
+    bits, once, twice, beyond, last = [0] * n, [0] * n, [0] * n, [0] * n, _last(limit, n)
     for v in order:
         mask, double = once[v], twice[v]
         for w in around[v]:
-            bit = bits[w]
-            if not bit:
-                continue
-            if double & bit:
-                mask |= once[w]
-            else:
-                for x in around[w]:
-                    if twice[x] & bit:
-                        mask |= bits[x]
+            mask |= once[w] if double & bits[w] else beyond[w]
         bits[v] = bit = ~mask & (mask + 1)
         if bit >= last:
             return None
         for w in around[v]:
-            twice[w] |= once[w] & bit
+            if once[w] & bit & ~twice[w]:
+                twice[w] |= bit
+                # The earlier neighbor of this color has an edge to w, which now has a second one.
+                for x in around[w]:
+                    if bits[x] == bit:
+                        beyond[x] |= bits[w]
             once[w] |= bit
-    return _numbers(bits)
+            if double & bits[w]:
+                beyond[w] |= bit
+            if twice[w] & bit:
+                beyond[v] |= bits[w]
+    return np.array([bit.bit_length() - 1 for bit in bits], np.int32)
 
 
 def _last(limit, n):
     """Return the bit of the color that is too many; n + 1 colors are never needed."""
     return 1 << (n if limit is None else limit - 1)
-
-
-def _numbers(bits):
-    return np.fromiter((bit.bit_length() - 1 for bit in bits), np.int32, len(bits))

@@ -1,5 +1,6 @@
 """The search for few colors: which columns, or rows, of a sparse matrix can be added up without losing an entry."""
 
+import itertools
 from typing import Literal
 
 import numpy as np
@@ -43,8 +44,8 @@ def color(
     ==================== =====================================================================================
     order                columns are taken, each given the first color that is free
     ==================== =====================================================================================
-    "cyclic"             none is taken: column j gets color j mod k, with the smallest k near the bound that will do;
-                         for bands and stencils
+    "cyclic"             none is taken: column j gets color j mod k, with the smallest k near the bound that will do,
+                         or goes round along each axis of a grid; for bands and stencils
     "largest_first"      those that meet most others first
     "natural"            from left to right
     "smallest_last"      those with the fewest neighbors last, in what the later ones leave
@@ -94,9 +95,9 @@ def color(
     >>> [color(arrow, mode=mode).num_colors for mode in ("fwd", "rev", "bi", "symmetric")]
     [6, 6, 3, 2]
     """
-    if mode not in _MODES:
+    if not isinstance(mode, str) or mode not in _MODES:
         raise ValueError(f"`sparse.color(mode=...)` should be one of {', '.join(map(repr, _MODES))}. Got {mode!r}.")
-    orders = (order,) if isinstance(order, str) else tuple(order)
+    orders = order if isinstance(order, tuple) else (order,)
     if not orders or any(name not in ORDERS for name in orders):
         raise ValueError(
             f"`sparse.color(order=...)` should be one or several of {', '.join(map(repr, ORDERS))}. Got {order!r}."
@@ -109,29 +110,26 @@ def color(
         return assembled(P, _columns(P, orders), None)
     if mode == "rev":
         return assembled(P, None, _columns(P.T.tocsr(), orders))
-    if mode == "bi":
-        columns = _columns(P, orders)
-        return assembled(P, *(_both(P, orders, _count(columns)) or (columns, None)))
     columns, rows = _columns(P, orders), None
     if _count(columns) > _largest(P.T) and not is_symmetric(P):
         rows = _columns(P.T.tocsr(), orders)
         columns, rows = (columns, None) if _count(columns) <= _count(rows) else (None, rows)
     few = _count(columns) + _count(rows)
-    both = _both(P, orders, (few + 1) // 2) if few > 4 else None
-    return assembled(P, *(both or (columns, rows)))
+    limit = few if mode == "bi" else (few + 1) // 2 if few > 4 else 0
+    return assembled(P, *(_both(P, orders, limit) or (columns, rows)))
 
 
 def _columns(P, orders, method=greedy):
     """Return the best coloring of columns that the orders give, and stop at one that cannot be bettered."""
     bound, best, matrix = _largest(P), None, None
-    # A path of four vertices takes three colors in a star coloring.
-    enough = min(bound, 3) if method is star else bound
+    enough = _fewest_of_stars(P) if method is star else bound
     for seed, order in enumerate(orders):
         if order == "cyclic":
             found = _cyclic(P, bound)
         else:
             matrix = P.tocsc() if matrix is None else matrix
-            found = method(matrix, ordered(order, matrix, seed), None if best is None else _count(best))
+            limit = None if best is None else _count(best)
+            found = method(matrix, ordered(order, matrix, seed, symmetric=method is star), limit)
         if found is not None and (best is None or _count(found) < _count(best)):
             best = found
             if _count(best) <= enough:
@@ -139,14 +137,56 @@ def _columns(P, orders, method=greedy):
     return greedy(P.tocsc(), range(P.shape[1])) if best is None else best
 
 
+def _fewest_of_stars(P):
+    """Return a bound for star colorings: 1 without edges, 3 where an edge has further edges at both ends, 2 else."""
+    i, j = P.nonzero()
+    edges = np.bincount(i[i != j], minlength=P.shape[0])
+    return 3 if ((edges[i] > 1) & (edges[j] > 1) & (i != j)).any() else 2 if edges.any() else 1
+
+
 def _cyclic(P, bound):
-    """Return j mod k for the smallest k near the bound by which no two columns of a color meet in a row."""
+    """Return colors (j + a (j // s) + ...) mod k for the smallest k near the bound that will do, if one does.
+
+    The strides s are those of a grid whose places are counted by j: with them, colors go round along each axis.
+    """
     m, n = P.shape
-    row = np.repeat(np.arange(m), np.diff(P.indptr))
+    row, j = np.repeat(np.arange(m), np.diff(P.indptr)), np.arange(n)
+    # Most trials fail in a few rows already.
+    some = np.concatenate(
+        [np.arange(P.indptr[i], P.indptr[i + 1]) for i in np.unique(np.linspace(0, m - 1, 64, dtype=int))]
+    )
+    some_rows, some_columns = row[some], P.indices[some].astype(int)
+    strides = _strides(P, bound)
+    grids = [(s,) for s in strides] + [(s, t) for s in strides for t in strides if t > s and t % s == 0]
     for k in range(max(bound, 1), min(bound + 16, 2 * bound + 2)):
-        if alone_in_line(row, P.indices % k, m).all():
-            return (np.arange(n) % k).astype(np.int32)
+        for grid in [(), *grids] if k < bound + 4 else [()]:
+            for factors in itertools.product(range(1, k), repeat=len(grid)):
+
+                def colors(j, k=k, grid=grid, factors=factors):
+                    return (j + sum(a * (j // s) for a, s in zip(factors, grid, strict=True))) % k
+
+                keys = np.sort(some_rows * k + colors(some_columns))
+                if (keys[1:] > keys[:-1]).all():
+                    found = colors(j).astype(np.int32)
+                    if alone_in_line(row, found[P.indices], m).all():
+                        return found
     return None
+
+
+def _strides(P, bound):
+    """Return the gaps between entries of a full row, in a matrix whose full rows are alike; none in others."""
+    full = np.flatnonzero(np.diff(P.indptr) == bound)
+    if 4 * len(full) < P.shape[0]:
+        return []
+    offsets = [
+        P.indices[P.indptr[r] : P.indptr[r + 1]] - r for r in full[[len(full) // 4, len(full) // 2, -len(full) // 4]]
+    ]
+    common = set(offsets[0]).intersection(*offsets)
+    if 2 * len(common) <= bound:
+        return []
+    middle = offsets[1]
+    gaps = np.unique(np.abs(np.concatenate([middle, np.diff(middle)])))
+    return [int(gap) for gap in gaps if gap > 1][:8]
 
 
 def _both(P, orders, limit):
