@@ -11,10 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import sympy
+from scipy import linalg
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from autodiff_tutorial import forward_mode as fm
-from autodiff_tutorial import linear_maps, sampled_data, symbolic
+from autodiff_tutorial import linear_maps, sampled_data, sparse, symbolic
 from autodiff_tutorial import primitives as ops
 from autodiff_tutorial import reverse_mode as rm
 from autodiff_tutorial.exercises import check
@@ -422,6 +423,94 @@ def through(pull_g, push_h, k, basis=None, join=lambda u, v: np.outer(v, u), ord
 
 def twice_through(pull_g, push_h, k):
     return (through(pull_g, push_h, k) + through(pull_g, push_h, k)) / 2
+
+
+def seeded(n, k, color=lambda j, n, k: j % k, first=0):
+    """Write the seeds of a coloring, with the mistakes that readers make."""
+    return (color(np.arange(n), n, k) == np.arange(first, first + k)[:, None]) * 1.0
+
+
+def ways(A, B):
+    return B.astype(int) @ A.astype(int)
+
+
+def read_back(columns, low=1, high=1, color=lambda i, j: j % 3, place=lambda i, j: i):
+    """Read a tridiagonal matrix from three products, with the mistakes that readers make."""
+    n = columns.shape[1]
+    J = np.zeros((n, n))
+    for i in range(n):
+        for j in range(i - low, i + high + 1):
+            if -1 <= j < n and (j >= 0 or low > 1):
+                J[i, j] = columns[color(i, j), place(i, j)]
+    return J
+
+
+def around(columns):
+    n = columns.shape[1]
+    J = np.zeros((n, n))
+    for i in range(n):
+        for j in ((i - 1) % n, i, (i + 1) % n):
+            J[i, j] = columns[j % 3, i]
+    return J
+
+
+def first_fit(P, remembered=operator.or_):
+    """Color columns one after the other, with the mistakes that readers make."""
+    rows = np.zeros(P.T.shape, dtype=bool)
+    colors = np.zeros(P.shape[1], dtype=int)
+    for j in range(P.shape[1]):
+        colors[j] = np.argmin((rows & P[:, j]).any(axis=1))
+        rows[colors[j]] = remembered(rows[colors[j]], P[:, j])
+    return colors.tolist()
+
+
+def next_fit(P):
+    """Open a color where a column does not fit into the newest."""
+    colors, rows = [], P[:, 0] & False
+    for column in P.T:
+        fits = not (rows & column).any()
+        colors.append(colors[-1] + (not fits) if colors else 0)
+        rows = rows | column if fits else column
+    return colors
+
+
+def alternating(P):
+    """Compare a column with the one before it only."""
+    colors = [0]
+    for left, right in pairwise(P.T):
+        colors.append((colors[-1] + 1) % P.shape[1] if (left & right).any() else colors[-1])
+    return colors
+
+
+def two_ended(n, columns=(0, 1), rows=(0, -1)):
+    """Color an arrow: its first column and the others, its first row and the others."""
+    return [columns[0]] + [columns[1]] * (n - 1), [rows[0]] + [rows[1]] * (n - 1)
+
+
+def marked(*places):
+    P = np.zeros((3, 3), dtype=int)
+    P[tuple(zip(*places, strict=True))] = 1
+    return P
+
+
+FRONT = marked((0, 0), (1, 0), (2, 0))
+BOTH = marked((0, 0), (1, 0), (2, 0), (1, 1), (2, 2))
+
+
+def held(floor=FRONT, through=BOTH):
+    return {"floor": floor, "through": through}
+
+
+def cubic(n, gaps=1, steps=12, power=3, factor=1.0, source=100.0, bend=1.0, wide=2, anew=True, dtype=float):
+    """Solve the equation with a cubic term by bands, with the mistakes that readers make."""
+    h, u, slope = 1 / (n + gaps), np.zeros(n, dtype), np.zeros(n)
+    for _ in range(steps):
+        w = np.pad(u, 1)
+        residual = bend * (2 * u - w[:-2] - w[2:]) / h**wide + factor * u**power - source
+        slope = factor * power * u ** (power - 1) if anew else slope
+        bands = np.stack([np.full(n, -bend / h**wide), 2 * bend / h**wide + slope, np.full(n, -bend / h**wide)])
+        u = (u - linalg.solve_banded((1, 1), bands, residual, check_finite=False)).astype(dtype)
+    return u
 
 
 # Exercise to wrong answers, each with words of the hint that it should get.
@@ -1295,6 +1384,155 @@ WRONG = {
         (lambda y0, order: squared(y0, order)[-1], "all coefficients"),
         (lambda y0, order: np.zeros(order + 1), "coefficient k of y^2"),
     ],
+    "sparse.counts": [
+        ((3, 3, 4, 20), "the fullest row is a bound"),
+        ((2, 3, 4, 20), "on both sides and in the middle"),
+        ((5, 3, 4, 20), "How far apart are the first and the last"),
+        ((30, 3, 4, 20), "so many columns are there"),
+        ((7, 3, 4, 20), "the fullest row is a bound"),
+        ((4, 2, 4, 20), "neighbors on both sides"),
+        ((4, 1, 4, 20), "neighbors on both sides"),
+        ((4, 4, 4, 20), "does that close after 9"),
+        ((4, 9, 4, 20), "so many columns are there"),
+        ((4, 5, 4, 20), "does that close after 9"),
+        ((4, 7, 4, 20), "see how it closes"),
+        ((4, 3, 3, 20), "this ring cannot meet it"),
+        ((4, 3, 2, 20), "neighbors on both sides"),
+        ((4, 3, 5, 20), "at more than one place of the ring"),
+        ((4, 3, 11, 20), "so many columns are there"),
+        ((4, 3, 7, 20), "see how it closes"),
+        ((4, 3, 4, 1), "Which columns may then share"),
+        ((4, 3, 4, 2), "Which columns may then share"),
+        ((4, 3, 4, 3), "products with rows too"),
+        ((4, 3, 4, 19), "the first column has an entry in the first row too"),
+        ((4, 3, 4, 21), "no more colors than columns"),
+        ((4, 3, 4, 39), "that is the number of entries"),
+        ((4, 3, 4, 10), "the fullest row is a bound"),
+        ((4, 3, 4), "fill in four whole numbers"),
+        (4, "fill in four whole numbers"),
+    ],
+    "sparse.seeds": [
+        (lambda n, k: seeded(n, k).T, "that is the transpose"),
+        (lambda n, k: np.eye(k)[np.arange(n) % k], "that is the transpose"),
+        (lambda n, k: np.zeros((n, k)), "that is the transpose"),
+        (lambda n, k: np.roll(seeded(n, k), 1, axis=0), "one row too low"),
+        (lambda n, k: np.roll(seeded(n, k), -1, axis=0), "colors are counted from 0"),
+        (partial(seeded, first=1), "j mod k goes from 0"),
+        (partial(seeded, color=lambda j, n, k: j // k), "they share rows"),
+        (partial(seeded, color=lambda j, n, k: j // -(-n // k)), "they share rows"),
+        (lambda n, k: 1 - seeded(n, k), "exchanged"),
+        (lambda n, k: np.ones((k, n)), "to one seed only"),
+        (lambda n, k: np.eye(k, n), "repeat after k columns"),
+        (lambda n, k: np.arange(n) % k, "those are the colors"),
+        (lambda n, k: np.eye(n), "n seeds, one for each column"),
+        (lambda n, k: 2 * seeded(n, k), "row c has ones at c, c + k"),
+        (lambda n, k: seeded(n, k)[0], "the shape should be (3, 7), and is (7,)"),
+    ],
+    "sparse.compose": [
+        (ways, "that counts the ways"),
+        (lambda A, B: ways(A, B).T > 0, "that is the transpose"),
+        (lambda A, B: ways(A, B) % 2, "two ways do not cancel"),
+        (lambda A, B: ways(A, B) == 1, "two ways are as good as one"),
+        (lambda A, B: ways(B, A) > 0, "Which of the two comes first"),
+        (lambda A, B: ways(B, A), "it counts ways"),
+        (lambda A, B: A @ B, "Which of the two comes first"),
+        (lambda A, B: ways(A, B.T) > 0, "B is transposed"),
+        (lambda A, B: ways(A.T, B) > 0, "A is transposed"),
+        (lambda A, B: A & B, "entry by entry"),
+        (lambda A, B: A | B, "entry by entry"),
+        (lambda A, B: (B[:, :, None] & A).all(axis=1), "One is enough"),
+        (lambda A, B: np.ones((len(B), A.shape[1])), "not everything depends on everything"),
+        (lambda A, B: B[:, :, None] & A, "the ways through each component of g"),
+        (lambda A, B: B, "if, for some l, it depends on l"),
+        (lambda A, B: ways(A, B)[0] > 0, "the shape should be (4, 4), and is (4,)"),
+    ],
+    "sparse.read": [
+        (lambda columns: read_back(columns).T, "that is the transpose"),
+        (partial(read_back, low=0, high=0), "that is the diagonal"),
+        (partial(read_back, high=0), "above the diagonal are missing"),
+        (partial(read_back, low=0), "below the diagonal are missing"),
+        (partial(read_back, color=lambda i, j: i % 3), "not of the row i"),
+        (partial(read_back, place=lambda i, j: j), "not the column j"),
+        (partial(read_back, color=lambda i, j: i % 3, place=lambda i, j: j), "that is the transpose"),
+        (partial(read_back, color=lambda i, j: (j + 1) % 3), "the colors are shifted"),
+        (partial(read_back, color=lambda i, j: (j - 1) % 3), "the colors are shifted"),
+        (around, "the corners are empty"),
+        (lambda columns: columns[np.arange(columns.shape[1]) % 3].T, "in every third column"),
+        (lambda columns: columns, "those are the products"),
+        (lambda columns: np.eye(3), "n is the length of a product"),
+        (lambda columns: np.eye(columns.shape[1]), "component i of the product"),
+    ],
+    "sparse.slip": [
+        (partial(first_fit, remembered=lambda old, new: new), "That is the slip itself"),
+        (partial(first_fit, remembered=lambda old, new: new), "columns 0 and 3 both have color 0"),
+        (partial(first_fit, remembered=lambda old, new: old), "both have color 0"),
+        (partial(first_fit, remembered=lambda old, new: old & new), "both have color 0"),
+        (next_fit, "from left to right"),
+        (alternating, "both have color 1"),
+        (lambda P: [0] * P.shape[1], "both have color 0"),
+        (lambda P: list(range(P.shape[1])), "a color of its own"),
+        (lambda P: first_fit(P.T), "each needs one color"),
+        (lambda P: max(first_fit(P)) + 1, "each needs one color"),
+        (lambda P: np.array(first_fit(P)) - 1, "has no color"),
+        (lambda P: np.array(first_fit(P)) * 1.0, "a color is a whole number"),
+    ],
+    "sparse.arrow": [
+        (lambda n: (list(range(n)), [-1] * n), "all columns meet in the first row"),
+        (lambda n: ([-1] * n, list(range(n))), "all rows meet in the first column"),
+        (lambda n: (list(range(n)), [0] + [-1] * (n - 1)), "the columns read everything already"),
+        (lambda n: (np.minimum(range(n), 3), [0] + [-1] * (n - 1)), "only the diagonal is left"),
+        (partial(two_ended, rows=(-1, -1)), "both have color 1, and entries in row 0"),
+        (partial(two_ended, columns=(0, 0)), "both have color 0, and entries in row 1"),
+        (partial(two_ended, columns=(-1, 1)), "column 0 has no color"),
+        (partial(two_ended, columns=(0, -1)), "row 1 has no color"),
+        (lambda n: two_ended(n - 1), "one color for each of 5 columns"),
+        (partial(two_ended, columns=(0.0, 1.0)), "should hold integers"),
+        (lambda n: 3, "the colors of the columns and those of the rows"),
+        (lambda n: two_ended(n)[0], "the colors of the columns and those of the rows"),
+    ],
+    "sparse.hold": [
+        (held(floor=BOTH), "between whole numbers floor is flat"),
+        (held(floor=BOTH.T), "And is that the transpose"),
+        (held(floor=np.eye(3)), "lets nothing through"),
+        (held(floor=np.zeros((3, 3))), "floor has no slope"),
+        (held(floor=marked((0, 0))), "the same in all outputs"),
+        (held(floor=marked((1, 0), (2, 0), (1, 1), (2, 2))), "a product of the same kind"),
+        (held(floor=marked((1, 0), (2, 0))), "the first output holds the first input too"),
+        (held(floor=FRONT.T), "is that the transpose"),
+        (held(floor=np.ones((3, 3))), "Which of them is always zero"),
+        (held(floor=np.ones(3)), "three rows and three columns"),
+        (held(through=FRONT), "now the floor has a slope"),
+        (held(through=np.eye(3)), "the share of the floor"),
+        (held(through=marked((1, 0), (2, 0), (1, 1), (2, 2))), "no reason to cancel"),
+        (held(through=np.zeros((3, 3))), "now both factors move"),
+        (held(through=np.ones((3, 3))), "Which others"),
+        (held(through=BOTH.T), "is that the transpose"),
+        (held(through=marked((1, 1))), "Which input moves each of them"),
+        (held(through=[1, 1, 1]), "three rows and three columns"),
+        ({"floor": FRONT}, 'the keys "floor" and "through"'),
+        ([FRONT, BOTH], 'the keys "floor" and "through"'),
+    ],
+    "sparse.newton": [
+        (partial(cubic, gaps=0), "h = 1 / (n + 1)"),
+        (partial(cubic, gaps=-1), "are the ends among the points"),
+        (partial(cubic, steps=1), "the first step from 0"),
+        (partial(cubic, factor=0.0), "the first step from 0"),
+        (partial(cubic, steps=6), "close. Are there enough steps"),
+        (partial(cubic, source=1.0), "a 1 on the right-hand side"),
+        (partial(cubic, wide=0, steps=40), "not divided by h^2"),
+        (partial(cubic, wide=1, steps=40), "not by h"),
+        (partial(cubic, anew=False), "the steps run away"),
+        (partial(cubic, power=2), "Check the signs and the power"),
+        (partial(cubic, bend=-1.0), "do the steps settle"),
+        (np.zeros, "It should vanish within ten steps"),
+        (partial(cubic, dtype=np.float32), "that is in float32"),
+        (lambda n: -cubic(n), "the sign of u is reversed"),
+        (lambda n: np.pad(cubic(n), 1), "the two ends are known"),
+        (lambda n: cubic(n)[:, None], "that is a column"),
+        (lambda n: cubic(n) * math.nan, "the steps run away"),
+        (lambda n: cubic(n) * (1 + 1e-6), "close. Are there enough steps"),
+        (lambda n: cubic(n - 1), "the shape should be (50,), and is (49,)"),
+    ],
 }
 
 # Exercise that asks for a prediction to the numbers that no verdict may show.
@@ -1307,6 +1545,8 @@ SECRET = {
     "linear_maps.grouping": (110_000, 10_100_000),
     "frameworks.jump": (6, 11, 13),
     "higher_order.passes": (1, 1000),
+    "sparse.counts": (4, 3, 20),
+    "sparse.hold": (0, 1),
 }
 
 # Right answers in other forms than those of the chapters' solutions.
@@ -1370,6 +1610,14 @@ RIGHT = {
         0
     ][::-1],
     "higher_order.series": lambda y0, order: [y0 ** (k + 1) for k in range(order + 1)],
+    "sparse.counts": [4.0, np.int64(3), 4, 20],
+    "sparse.seeds": lambda n, k: jnp.stack([jnp.arange(n) % k == c for c in range(k)]),
+    "sparse.compose": lambda A, B: (B[:, :, None] & A).any(axis=1),
+    "sparse.read": lambda columns: read_back(columns).tolist(),
+    "sparse.slip": lambda P: sparse.color(P, mode="fwd").column_colors,
+    "sparse.arrow": lambda n: jnp.array(two_ended(n, columns=(5, -1), rows=(7, 2))),
+    "sparse.hold": {"floor": FRONT > 0, "through": BOTH.tolist()},
+    "sparse.newton": lambda n: jnp.asarray(cubic(n)),
 }
 
 

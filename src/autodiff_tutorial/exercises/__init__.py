@@ -14,6 +14,8 @@ from autodiff_tutorial.exercises import (
     reverse_mode,
     reverse_mode_rules,
     sampled_data,
+    sparse,
+    sparse_colors,
     symbolic,
     symbolic_motion,
 )
@@ -34,6 +36,8 @@ __all__ = [
     "reverse_mode",
     "reverse_mode_rules",
     "sampled_data",
+    "sparse",
+    "sparse_colors",
     "symbolic",
     "symbolic_motion",
 ]
