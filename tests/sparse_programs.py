@@ -179,6 +179,11 @@ def scatter_batches(x):
     return jax.vmap(lambda row: row.at[jnp.argmin(row)].add(row[0] ** 2))(x.reshape(3, 4)).ravel()
 
 
+def no_steps(x):
+    x = lax.fori_loop(0, 0, lambda i, y: y * y[0], x)
+    return x + lax.scan(lambda c, b: (c * b, b), x[0], x[:0])[0]
+
+
 def lookup(x):
     grid = jnp.linspace(-3, 3, 7)
     return jnp.interp(x, grid, jnp.sin(grid))
@@ -258,5 +263,11 @@ PROGRAMS = {
     "custom_vjp": Case(lambda x: reverse_rule(x)[:3] * x[3:], 6),
     "straight-through floor": Case(lambda x: floor_through(x) * x[0], 5),
     "straight-through by stop_gradient": Case(lambda x: x + lax.stop_gradient(jnp.floor(x) - x), 5),
+    "conjugate gradients": Case(lambda x: jax.scipy.sparse.linalg.cg(lambda v: 2 * v, x**2)[0], 4),
+    "rule at constants": Case(lambda x: x[jnp.array([0, 2])] * jax.nn.relu(jnp.arange(2.0)), 3),
+    "no steps": Case(no_steps, 3),
+    "empty parts": Case(lambda x: jnp.concatenate([jnp.cumsum(x[:0]), x]) + x[:0].sum() + x[:0] @ x[:0], 3),
+    "cumulative sum of a model": Case(lambda x: jnp.cumsum(x[0] * jnp.exp(-x[1] * jnp.linspace(0, 1, 50)) + x[2]), 3),
+    "cumulative sum, from the end": Case(lambda x: lax.cumsum(x.reshape(7, 1), reverse=True).ravel(), 7),
     "complex numbers": Case(lambda x: jnp.abs(jnp.exp(1j * x[:3]) + x[3:]), 6),
 }  # fmt: skip

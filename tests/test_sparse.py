@@ -40,8 +40,12 @@ def total(name):
     return lambda x: jnp.sum(jnp.sin(PROGRAMS[name].f(x)))
 
 
+def kron(a, b):
+    return sp.kron(sp.csr_array(a), sp.csr_array(b))
+
+
 def grid(m, n):
-    return sp.kron(np.eye(m), ring(n)) + sp.kron(ring(m), np.eye(n))
+    return kron(np.eye(m), ring(n)) + kron(ring(m), np.eye(n))
 
 
 def ring(n):
@@ -100,7 +104,7 @@ def test_hessian_is_that_of_jax(name):
          np.block([[grid(4, 4).toarray(), np.eye(16)], [np.eye(16), grid(4, 4).toarray()]]) != 0),
         ("five-point",
          lambda: sparse.pattern(five_point, np.zeros(25)),
-         sp.kron(np.eye(5), band(5, 1, 1)) + sp.kron(band(5, 1, 1), np.eye(5))),
+         kron(np.eye(5), band(5, 1, 1)) + kron(band(5, 1, 1), np.eye(5))),
         ("Hessian of a chain",
          lambda: sparse.hessian_pattern(lambda x: jnp.sum((x[1:] - x[:-1] ** 2) ** 2), np.ones(6)),
          band(6, 1, 1)),
@@ -191,6 +195,45 @@ def test_pattern_of_random_programs_lacks_nothing(seed):
     assert not (seen & ~sparse.pattern(f, jnp.zeros(12)).toarray()).any()
 
 
+def test_values_traced_outside_count_as_unknown():
+    """Where f closes over values that are traced, patterns, Jacobians and their gradients are found all the same."""
+    x = jnp.array([1.0, 2.0, 3.0])
+
+    def total(p):
+        return sparse.jacobian(lambda y: p * y[::-1] ** 2, x)(x).data.sum()
+
+    np.testing.assert_allclose(jax.jit(jax.grad(total))(x), 2 * x[::-1])
+    A = jnp.eye(3)
+    counted = jax.vmap(lambda A: sparse.jacobian(lambda y: A @ y, x)(x).todense())(A[None])
+    np.testing.assert_allclose(counted, A[None])
+
+
+def test_mutable_arrays_are_refused():
+    """What is written into a reference would be lost, so it is refused."""
+    if not hasattr(jax, "new_ref"):
+        pytest.skip("this JAX has no mutable arrays")
+
+    def f(x):
+        r = jax.new_ref(jnp.zeros(3))
+        r[...] = x**2
+        return r[...]
+
+    with pytest.raises(TypeError, match="should not write into mutable arrays"):
+        sparse.pattern(f, jnp.ones(3))
+
+
+def test_hessian_of_a_rule_that_calls_itself():
+    """A custom_vjp whose forward part calls the function again has derivatives of its gradient in reverse alone."""
+
+    @jax.custom_vjp
+    def sine(x):
+        return jnp.sin(x)
+
+    sine.defvjp(lambda x: (sine(x), jnp.cos(x)), lambda c, g: (c * g,))
+    f, x = (lambda x: jnp.sum(sine(x) ** 3) * x[0]), jnp.array([0.5, 1.0, 2.0])
+    np.testing.assert_allclose(sparse.hessian(f, x)(x).todense(), jax.jacrev(jax.grad(f))(x), rtol=1e-12)
+
+
 # Colorings ---------------------------------------------------------------------------------------------------------
 
 
@@ -256,7 +299,7 @@ def test_transposing_a_pattern_turns_columns_into_rows(pattern):
         ("band", band(30, 3, 2), "fwd", 6),
         ("dense", np.ones((4, 5)), "fwd", 5),
         ("dense", np.ones((4, 5)), "auto", 4),
-        ("blocks", sp.block_diag([np.ones((3, 3))] * 5), "fwd", 3),
+        ("blocks", kron(np.eye(5), np.ones((3, 3))), "fwd", 3),
         ("no entries", np.zeros((3, 4)), "auto", 0),
         ("arrow", arrow_matrix(200), "bi", 3),
         ("arrow", arrow_matrix(200), "auto", 3),
@@ -264,12 +307,13 @@ def test_transposing_a_pattern_turns_columns_into_rows(pattern):
         ("arrow", arrow_matrix(200), "symmetric", 2),
         ("wide arrow", arrow_matrix(100, 3), "bi", 7),
         ("few rows", np.ones((3, 50)), "bi", 3),
-        ("paths of three", sp.block_diag([band(3, 1, 1)] * 4), "symmetric", 2),
-        ("dense columns and blocks", sp.hstack([np.ones((400, 30)), sp.block_diag([np.ones((1, 3))] * 400)]), "bi", 33),
+        ("paths of three", kron(np.eye(4), band(3, 1, 1)), "symmetric", 2),
+        ("dense columns and blocks",
+         sp.hstack([sp.csr_array(np.ones((400, 30))), kron(np.eye(400), np.ones((1, 3)))]), "bi", 33),
         ("one dense row", np.vstack([np.ones(50), np.eye(50)]), "bi", 2),
         ("one dense column", np.vstack([np.ones(50), np.eye(50)]).T, "bi", 2),
         ("grid", grid(10, 10), "fwd", 5),
-        ("Brusselator", sp.block_array([[grid(20, 20), np.eye(400)], [np.eye(400), grid(20, 20)]]), "fwd", 8),
+        ("Brusselator", kron(np.eye(2), grid(20, 20)) + kron(ring(2) - np.eye(2), np.eye(400)), "fwd", 8),
     ],
 )  # fmt: skip
 def test_few_colors_for_known_matrices(name, pattern, mode, most):
@@ -494,6 +538,11 @@ THREE = band(5, 1, 1)
         (lambda: sparse.from_colors(THREE, column_colors=[0, 1, -1, 0, 1]), ValueError, r"column 2 has no color"),
         (lambda: sparse.from_colors(THREE, row_colors=[0, 0, 1, 2, 3]), ValueError, r"rows 0 and 1 both have color 0"),
         (lambda: sparse.from_colors(THREE, column_colors=[0, 1, 2]), ValueError, r"one color for each of 5 columns"),
+        (lambda: sparse.from_colors(THREE, column_colors=[[0], [1, 2]]), ValueError, r"should hold integers"),
+        (lambda: sparse.decompress(None, sparse.color(THREE)), TypeError, r"should be a pair.*NoneType"),
+        (lambda: sparse.decompress((1, 2), None), TypeError, r"should be a Coloring.*NoneType"),
+        (lambda: sparse.jacobian(chain, {"a": np.ones(5)}, coloring=sparse.color(THREE), scheme="central"), ValueError,
+         r"should have shape \(n,\), with a scheme. Got dict"),
         (lambda: sparse.from_colors(THREE, column_colors=[0.0] * 5), TypeError, r"should hold integers. Got float64"),
         (lambda: sparse.from_colors(THREE, column_colors=[-2] * 5), ValueError, r"Got the color -2"),
         (lambda: sparse.from_colors(THREE, column_colors=[0, 1, 0, 1, 0], symmetric=True), ValueError, r"mirror image"),
@@ -509,7 +558,7 @@ THREE = band(5, 1, 1)
         (lambda: sparse.jacobian(chain, np.ones(6), scheme="central"), ValueError, r"coloring=...\)` should be given"),
         (lambda: sparse.jacobian(chain, np.ones(5), coloring=sparse.color(THREE, mode="rev"), scheme="central"),
          ValueError, r"should color columns alone"),
-        (lambda: sparse.jacobian(chain, np.ones(5), coloring=sparse.color(THREE), scheme="middle")(np.ones(5)),
+        (lambda: sparse.jacobian(chain, np.ones(5), coloring=sparse.color(THREE), scheme="middle"),
          ValueError, r"scheme"),
         (lambda: sparse.jacobian(np.sin, np.ones(4), coloring=sparse.color(THREE), scheme="central"), ValueError,
          r"outputs by inputs. Got \(5, 5\)"),

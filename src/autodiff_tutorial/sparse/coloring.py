@@ -185,10 +185,7 @@ def _explain(k, i, j, columns, rows, symmetric, given):
 
 def checked_pattern(call, pattern):
     should = f"`sparse.{call}(pattern=...)` should"
-    try:
-        P = pattern if sp.issparse(pattern) else np.asarray(pattern)
-    except ValueError as error:
-        raise ValueError(f"{should} be a matrix. Got {first_line(error)}.") from error
+    P = pattern if sp.issparse(pattern) else _array(f"{should} be a matrix", pattern)
     if P.dtype.kind not in "biuf":
         raise TypeError(f"{should} be a matrix of real numbers or Booleans, sparse or dense. Got {P.dtype}.")
     if P.ndim != 2 or 0 in P.shape:
@@ -216,7 +213,7 @@ def check_symmetric(call, P):
 def _checked_colors(name, colors, size, lines):
     if colors is None:
         return None
-    colors = np.asarray(colors)
+    colors = _array(f"`sparse.from_colors({name}=...)` should hold integers", colors)
     if colors.dtype.kind not in "iu":
         raise TypeError(f"`sparse.from_colors({name}=...)` should hold integers. Got {colors.dtype}.")
     if colors.shape != (size,) or colors.min() < -1:
@@ -226,3 +223,10 @@ def _checked_colors(name, colors, size, lines):
             f"Got {got}."
         )
     return np.unique(colors, return_inverse=True)[1].astype(np.int32) - (colors.min() < 0)
+
+
+def _array(should, values):
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{should}. Got {first_line(error)}.") from error

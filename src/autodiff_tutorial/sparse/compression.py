@@ -42,7 +42,7 @@ def compress(f: Callable, x: Any, coloring: Coloring, *, chunk_size: int | None 
     columns : array, shape (num_column_colors, m)
         The vectors :math:`C_c`.
     rows : array, shape (num_row_colors, n)
-        The vectors :math:`R_r`.
+        The vectors :math:`R_r`. Both in the dtype of `x`.
 
     Raises
     ------
@@ -105,6 +105,12 @@ def decompress(compressed: tuple[jax.Array, jax.Array], coloring: Coloring) -> "
     # Importing this takes a third as long as importing JAX, which importing our package should not.
     from jax.experimental.sparse import BCOO
 
+    check_type("sparse.decompress", coloring)
+    if not isinstance(compressed, tuple | list) or len(compressed) != 2:
+        raise TypeError(
+            "`sparse.decompress(compressed=...)` should be a pair, (columns, rows), as from `sparse.compress`. "
+            f"Got {type(compressed).__name__}."
+        )
     columns, rows = map(jnp.asarray, compressed)
     m, n = coloring.shape
     expected = (coloring.num_column_colors, m), (coloring.num_row_colors, n)
@@ -163,11 +169,15 @@ def checked_chunk(call, chunk_size):
     return None if chunk_size is None else checked_size("chunk_size", chunk_size, call)
 
 
-def check_coloring(call, coloring, shape):
+def check_type(call, coloring):
     if not isinstance(coloring, Coloring):
         raise TypeError(
             f"`{call}(coloring=...)` should be a Coloring, from sparse.color. Got {type(coloring).__name__}."
         )
+
+
+def check_coloring(call, coloring, shape):
+    check_type(call, coloring)
     if coloring.shape != shape:
         raise ValueError(
             f"`{call}(coloring=...)` should be for a matrix of shape {shape}, outputs by inputs. Got {coloring.shape}."

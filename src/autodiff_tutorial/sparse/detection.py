@@ -93,7 +93,7 @@ def hessian_pattern(f: Callable, x: Any) -> sp.csr_array:
            [1, 0, 0],
            [0, 0, 0]])
     """
-    found, true = second_derivatives(*scalar("sparse.hessian_pattern", "x", f, x))
+    found, _, true = second_derivatives(*scalar("sparse.hessian_pattern", "x", f, x))
     both = (found * found.T if true else found + found.T).tocsr()
     both.sort_indices()
     return both
@@ -108,8 +108,8 @@ def detected(f, x):
 
 
 def second_derivatives(flat_f, x):
-    """Return the pattern of the derivative of the gradient, and whether that is symmetric beyond doubt."""
-    return detected(jax.grad(flat_f), x)[0], not has_rules(jax.make_jaxpr(flat_f)(x))
+    """Return the pattern of the gradient, and whether that has forward derivatives, and is sure to be symmetric."""
+    return *detected(jax.grad(flat_f), x), not has_rules(jax.make_jaxpr(flat_f)(x))
 
 
 def scalar(call, name, f, x):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from autodiff_tutorial import finite_differences
-from autodiff_tutorial.finite_differences import Scheme
+from autodiff_tutorial.finite_differences import Scheme, optimal_step
 from autodiff_tutorial.sparse.coloring import Coloring
 from autodiff_tutorial.sparse.compression import check_coloring, checked_chunk, compressed_products, decompress
 from autodiff_tutorial.sparse.detection import checked, detected, scalar, second_derivatives
@@ -147,8 +147,8 @@ def hessian(
     chunk_size = checked_chunk(call, chunk_size)
     flat_f, flat_x = scalar(call, "x_like", f, x_like)
     if coloring is None:
-        found, true = second_derivatives(flat_f, flat_x)
-        coloring = color(found * found.T, mode="symmetric") if true else color(found, mode="fwd")
+        found, forward, true = second_derivatives(flat_f, flat_x)
+        coloring = color(found * found.T, mode="symmetric") if true else color(found, mode="fwd" if forward else "rev")
     check_coloring(call, coloring, (flat_x.size,) * 2)
     return _evaluator(call, jax.grad(f), x_like, coloring, chunk_size)
 
@@ -187,7 +187,10 @@ def _black_box(call, f, x_like, coloring, scheme):
             f"`{call}(coloring=...)` should be given with a scheme: a black box shows no pattern. Got None. "
             "Make one with sparse.color(pattern, mode='fwd')."
         )
-    n = int(np.prod(np.shape(x_like)))
+    optimal_step(scheme, 2, np.float64)  # refuses unknown schemes
+    if np.ndim(x_like) != 1:
+        raise ValueError(f"`{call}(x_like=...)` should have shape (n,), with a scheme. Got {type(x_like).__name__}.")
+    n = np.shape(x_like)[0]
     check_coloring(call, coloring, (coloring.shape[0] if isinstance(coloring, Coloring) else None, n))
     m = coloring.shape[0]
     if coloring.num_row_colors:

@@ -5,7 +5,7 @@ It knows of JAX only its jaxprs, the lists of equations that `jax.make_jaxpr` re
 
 import jax
 import numpy as np
-from jax.extend.core import Literal
+from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 
 from autodiff_tutorial.sparse.dependence import merged, union
 from autodiff_tutorial.sparse.loops import Body, stacked
@@ -18,6 +18,11 @@ _CALLS = {
     "jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_call": "call_jaxpr", "remat": "jaxpr",
     "remat2": "jaxpr", "checkpoint": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr",
 }  # fmt: skip
+
+# These write into arrays, so that what is read later depends on more than what its operation is given.
+_MUTATING = frozenset(
+    ("new_ref", "mutable_array", "ref", "get", "swap", "addupdate", "freeze", "core_map", "run_state")
+)
 
 # Stands for a value that is known, but differs from step to step of a loop.
 _VARYING = object()
@@ -50,7 +55,9 @@ class Program:
     def __init__(self, jaxpr, dependences, values, unknown):
         self.jaxpr, consts = (jaxpr.jaxpr, jaxpr.consts) if hasattr(jaxpr, "consts") else (jaxpr, ())
         self.unknown, self.missed = unknown, False
-        self._values = dict(zip(self.jaxpr.constvars, consts, strict=True))
+        # A constant that is traced outside of f may have any value.
+        known = [None if isinstance(value, jax.core.Tracer) else value for value in consts]
+        self._values = dict(zip(self.jaxpr.constvars, known, strict=True))
         self._given = dict(zip(self.jaxpr.invars, values, strict=True))
         self._found = dict(zip(self.jaxpr.invars, dependences, strict=True))
         self._makers = {}
@@ -58,11 +65,17 @@ class Program:
     def run(self):
         """Return what each output depends on."""
         for i, eqn in enumerate(self.jaxpr.eqns):
+            if eqn.primitive.name in _MUTATING:
+                raise TypeError(
+                    "`sparse.pattern(f=...)` should not write into mutable arrays (jax.new_ref): their contents are "
+                    f"not followed. Got the operation {eqn.primitive.name!r}. Use x.at[i].set(...) instead."
+                )
             ins = [self._dependence(v) for v in eqn.invars]
             if all(d is None for d in ins):
                 self._makers |= dict.fromkeys(eqn.outvars, i)
             else:
-                self._found |= zip(eqn.outvars, self._follow(eqn, ins), strict=True)
+                outs = zip(eqn.outvars, self._follow(eqn, ins), strict=True)
+                self._found |= {v: d for v, d in outs if v.aval.size}
         return [self._dependence(v) for v in self.jaxpr.outvars]
 
     def _dependence(self, v):
@@ -115,9 +128,7 @@ class Program:
             elif any(value is _VARYING for value in values):
                 found = [_VARYING] * len(eqn.outvars)
             else:
-                with jax.ensure_compile_time_eval():
-                    outs = eqn.primitive.bind(*values, **eqn.params)
-                found = outs if eqn.primitive.multiple_results else [outs]
+                found = _evaluated(eqn, values)
             self._values |= zip(eqn.outvars, found, strict=True)
 
     def _thunks(self, variables):
@@ -144,6 +155,8 @@ class Program:
         )
         num_xs = sum(len(v.aval.shape) < len(x.aval.shape) for x, v in zip(eqn.invars, jaxpr.jaxpr.invars, strict=True))
         num_consts = len(ins) - num_carry - num_xs
+        if length == 0:
+            return [*ins[num_consts : num_consts + num_carry], *[None] * (len(eqn.outvars) - num_carry)]
         thunks = self._thunks(eqn.invars)
         varying = [lambda t=t: None if t() is None else _VARYING for t in thunks[num_consts:]]
         body = Body(self._runner(jaxpr, thunks[:num_consts] + varying), jaxpr, ins, num_consts, num_carry)
@@ -195,6 +208,16 @@ class Program:
             return step.run(), step.missed
 
         return run
+
+
+def _evaluated(eqn, values):
+    """Return what an operation makes of known values."""
+    with jax.ensure_compile_time_eval():
+        if eqn.primitive.name in _CALLS:
+            jaxpr = eqn.params[_CALLS[eqn.primitive.name]]
+            return jaxpr_as_fun(jaxpr if hasattr(jaxpr, "consts") else ClosedJaxpr(jaxpr, ()))(*values)
+        outs = eqn.primitive.bind(*values, **eqn.params)
+    return outs if eqn.primitive.multiple_results else [outs]
 
 
 def has_rules(jaxpr):

@@ -22,7 +22,7 @@ from autodiff_tutorial.sparse.windows import convolution, cumulative, pooled, po
 # Operations element by element; those that are not linear come up in rules of readers' own.
 _ELEMENTWISE = """
     abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil clamp complex conj
-    convert_element_type copy copy_p cos cosh device_put digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt
+    convert_element_type copy copy_p cos cosh digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt
     igamma igammac imag integer_pow is_finite le lgamma log log1p log2 logistic lt max min ne neg nextafter not
     one_minus_square or  polygamma pow real reduce_precision regularized_incomplete_beta rem round rsqrt
     sharding_constraint sign sin sinh sqrt  square stop_gradient sub tan tanh xor
@@ -256,6 +256,7 @@ RULES |= {
     "stack": _stack,
     "unstack": _unstack,
     "name": _identity,
+    "device_put": _identity,
     "optimization_barrier": _identity,
     "dot_general": _dot,
     "conv_general_dilated": convolution,

@@ -122,6 +122,8 @@ def color(
 def _columns(P, orders, method=greedy):
     """Return the best coloring of columns that the orders give, and stop at one that cannot be bettered."""
     bound, best, matrix = _largest(P), None, None
+    if P.nnz == P.shape[0] * P.shape[1]:
+        return np.arange(P.shape[1], dtype=np.int32)
     enough = _fewest_of_stars(P) if method is star else bound
     for seed, order in enumerate(orders):
         if order == "cyclic":

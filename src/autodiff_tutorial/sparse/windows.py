@@ -9,7 +9,15 @@ _ENTRIES = 50_000_000
 
 
 def windowed(eqn, ins, shapes, known):
-    return [gathered(ins[0], _places(ins[0].shape, **_window(eqn.params)), shapes[0])]
+    """Sum over windows, one axis after the other."""
+    found, options = ins[0], _window(eqn.params)
+    for axis in range(len(shapes[0])):
+        rank, trivial = len(shapes[0]), {"window": 1, "strides": 1, "padding": (0, 0), "base": 1, "dilation": 1}
+        along = {name: [options[name][axis] if a == axis else trivial[name] for a in range(rank)] for name in options}
+        shape = list(found.shape)
+        shape[axis] = shapes[0][axis]
+        found = gathered(found, _places(found.shape, **along), tuple(shape))
+    return [found]
 
 
 def pooled(eqn, ins, shapes, known):
@@ -29,13 +37,23 @@ def pooled_back(eqn, ins, shapes, known):
 
 
 def cumulative(dependence, axis, reverse):
-    """Return the dependence of a cumulative sum: every place on the places up to it, or from it on."""
-    rank, length = len(dependence.shape), dependence.shape[axis]
-    ones, none = [1] * rank, [(0, 0)] * rank
-    window, padding = list(ones), list(none)
-    window[axis], padding[axis] = length, (0, length - 1) if reverse else (length - 1, 0)
-    places = _places(dependence.shape, window, ones, padding, ones, ones)
-    return gathered(dependence, places, dependence.shape)
+    """Return the dependence of a cumulative sum: every place on the places up to it, or from it on.
+
+    After k unions with itself, shifted by 1, 2, 4, ..., each place holds the 2^k places before it.
+    """
+    shape, shift = dependence.shape, 1
+    while shift < shape[axis]:
+
+        def moved(layer, shift=shift):
+            ends = [slice(None)] * len(shape), [slice(None)] * len(shape)
+            ends[reverse][axis], ends[not reverse][axis] = slice(shift, None), slice(None, -shift)
+            out = np.zeros_like(layer)
+            out[tuple(ends[0])] = layer[tuple(ends[1])]
+            return out
+
+        dependence = union([dependence, dependence.moved(moved)], shape)
+        shift *= 2
+    return dependence
 
 
 def convolution(eqn, ins, shapes, known):
