@@ -307,6 +307,8 @@ def test_transposing_a_pattern_turns_columns_into_rows(pattern):
         ("arrow", arrow_matrix(200), "symmetric", 2),
         ("wide arrow", arrow_matrix(100, 3), "bi", 7),
         ("few rows", np.ones((3, 50)), "bi", 3),
+        ("image with a window of 9 by 9", kron(band(20, 4, 4), band(20, 4, 4)), "fwd", 81),
+        ("full but for holes", np.arange(4 * 200).reshape(4, 200) % 7 > 0, "fwd", 200),
         ("paths of three", kron(np.eye(4), band(3, 1, 1)), "symmetric", 2),
         ("dense columns and blocks",
          sp.hstack([sp.csr_array(np.ones((400, 30))), kron(np.eye(400), np.ones((1, 3)))]), "bi", 33),

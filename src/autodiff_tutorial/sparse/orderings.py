@@ -27,7 +27,7 @@ def ordered(order, matrix, seed=0, symmetric=False):
         case "random":
             return np.random.default_rng(seed).permutation(n).tolist()
         case "largest_first":
-            degrees = np.diff(matrix.indptr) if symmetric else _degrees(matrix)
+            degrees = np.diff(matrix.indptr) - matrix.diagonal() if symmetric else _degrees(matrix)
             return np.argsort(-degrees, kind="stable").tolist()
     graph = matrix if symmetric else (matrix.T @ matrix).tocsr()
     neighbors = np.split(graph.indices, graph.indptr[1:-1])

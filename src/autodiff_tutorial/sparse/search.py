@@ -15,6 +15,9 @@ from autodiff_tutorial.sparse.coloring import (
 )
 from autodiff_tutorial.sparse.orderings import ORDERS, greedy, ordered, star
 
+# So many entries are looked at in the search for the factors of a grid, and ten times those of the matrix.
+_WORK = 200_000
+
 _MODES = ("auto", "fwd", "rev", "bi", "symmetric")
 
 
@@ -97,8 +100,8 @@ def color(
     """
     if not isinstance(mode, str) or mode not in _MODES:
         raise ValueError(f"`sparse.color(mode=...)` should be one of {', '.join(map(repr, _MODES))}. Got {mode!r}.")
-    orders = order if isinstance(order, tuple) else (order,)
-    if not orders or any(name not in ORDERS for name in orders):
+    orders = tuple(order) if isinstance(order, tuple | list) else (order,)
+    if not orders or any(not isinstance(name, str) or name not in ORDERS for name in orders):
         raise ValueError(
             f"`sparse.color(order=...)` should be one or several of {', '.join(map(repr, ORDERS))}. Got {order!r}."
         )
@@ -149,45 +152,55 @@ def _fewest_of_stars(P):
 def _cyclic(P, bound):
     """Return colors (j + a (j // s) + ...) mod k for the smallest k near the bound that will do, if one does.
 
-    The strides s are those of a grid whose places are counted by j: with them, colors go round along each axis.
+    The strides s are those of a grid whose places are counted by j: with them, colors repeat in turn along each axis.
     """
     m, n = P.shape
     row, j = np.repeat(np.arange(m), np.diff(P.indptr)), np.arange(n)
     # Most trials fail in a few rows already.
-    some = np.concatenate(
-        [np.arange(P.indptr[i], P.indptr[i + 1]) for i in np.unique(np.linspace(0, m - 1, 64, dtype=int))]
-    )
+    few = np.unique(np.linspace(0, m - 1, 64, dtype=int))
+    some = np.concatenate([np.arange(P.indptr[i], P.indptr[i + 1]) for i in few])
     some_rows, some_columns = row[some], P.indices[some].astype(int)
-    strides = _strides(P, bound)
-    grids = [(s,) for s in strides] + [(s, t) for s in strides for t in strides if t > s and t % s == 0]
-    for k in range(max(bound, 1), min(bound + 16, 2 * bound + 2)):
-        for grid in [(), *grids] if k < bound + 4 else [()]:
-            for factors in itertools.product(range(1, k), repeat=len(grid)):
+    work = _WORK + 10 * P.nnz
+    for k, grid, factors in _trials(bound, _strides(P, bound)):
+        if grid:
+            work -= len(some)
+            if work < 0:
+                continue
 
-                def colors(j, k=k, grid=grid, factors=factors):
-                    return (j + sum(a * (j // s) for a, s in zip(factors, grid, strict=True))) % k
+        def colors(j, k=k, grid=grid, factors=factors):
+            return (j + sum(a * (j // s) for a, s in zip(factors, grid, strict=True))) % k
 
-                keys = np.sort(some_rows * k + colors(some_columns))
-                if (keys[1:] > keys[:-1]).all():
-                    found = colors(j).astype(np.int32)
-                    if alone_in_line(row, found[P.indices], m).all():
-                        return found
+        keys = np.sort(some_rows * k + colors(some_columns))
+        if (keys[1:] > keys[:-1]).all():
+            found = colors(j).astype(np.int32)
+            if alone_in_line(row, found[P.indices], m).all():
+                return found
     return None
 
 
+def _trials(bound, strides):
+    """Yield the numbers of colors, strides and factors to try, fewest colors first."""
+    grids = [(s,) for s in strides] + [(s, t) for s in strides for t in strides if t > s and t % s == 0]
+    for k in range(max(bound, 1), min(bound + 16, 2 * bound + 2)):
+        yield k, (), ()
+        if k < bound + 4:
+            for grid in grids:
+                yield from ((k, grid, factors) for factors in itertools.product(range(1, k), repeat=len(grid)))
+
+
 def _strides(P, bound):
-    """Return the gaps between entries of a full row, in a matrix whose full rows are alike; none in others."""
+    """Return the gaps between runs of entries in a full row, in a matrix whose full rows are alike; none in others."""
     full = np.flatnonzero(np.diff(P.indptr) == bound)
     if 4 * len(full) < P.shape[0]:
         return []
-    offsets = [
-        P.indices[P.indptr[r] : P.indptr[r + 1]] - r for r in full[[len(full) // 4, len(full) // 2, -len(full) // 4]]
-    ]
-    common = set(offsets[0]).intersection(*offsets)
-    if 2 * len(common) <= bound:
+    # Not at simple fractions, where rows may belong to the edge of a grid.
+    picked = full[np.array([3, 5, 9]) * len(full) // 13]
+    offsets = [P.indices[P.indptr[r] : P.indptr[r + 1]].astype(int) - r for r in picked]
+    if 2 * len(set(offsets[0]).intersection(*offsets)) <= bound:
         return []
-    middle = offsets[1]
-    gaps = np.unique(np.abs(np.concatenate([middle, np.diff(middle)])))
+    runs = min((np.split(at, np.flatnonzero(np.diff(at) > 1) + 1) for at in offsets), key=len)
+    middles = np.array([(run[0] + run[-1]) // 2 for run in runs])
+    gaps = np.unique(np.abs(np.concatenate([middles, np.diff(middles)])))
     return [int(gap) for gap in gaps if gap > 1][:8]
 
 
