@@ -173,7 +173,7 @@ def _cyclic(P, bound):
         keys = np.sort(some_rows * k + colors(some_columns))
         if (keys[1:] > keys[:-1]).all():
             found = colors(j).astype(np.int32)
-            if alone_in_line(row, found[P.indices], m).all():
+            if alone_in_line(row, found[P.indices] if grid else P.indices % k, m).all():
                 return found
     return None
 
