@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import scipy.sparse as sp
+from matplotlib.ticker import MaxNLocator
 
 from autodiff_tutorial.plotting.figures import COTANGENT, PRIMAL
 
@@ -36,7 +37,7 @@ def spy(pattern, *, coloring=None, ax=None):
     ax = plt.subplots()[1] if ax is None else ax
     rows, cols = matrix.nonzero()
     if max(m, n) > _BOXES:
-        ax.plot(cols, rows, "s", color=PRIMAL, markersize=max(0.7, min(4.0, 180 / max(m, n))), markeredgewidth=0)
+        ax.plot(cols, rows, "s", color=PRIMAL, markersize=max(0.8, min(4.0, 220 / max(m, n))), markeredgewidth=0)
     elif coloring is None:
         _boxes(ax, rows, cols, [None] * len(rows), [PRIMAL] * len(rows))
     else:
@@ -44,6 +45,10 @@ def spy(pattern, *, coloring=None, ax=None):
         fills = np.where(by_column, np.array(_FILLS)[coloring.color % len(_FILLS)], COTANGENT)
         _boxes(ax, coloring.rows, coloring.cols, coloring.color + 1, fills)
     _frame(ax, m, n)
+    if max(m, n) > _BOXES:
+        for axis, name in ((ax.xaxis, "column"), (ax.yaxis, "row")):
+            axis.set_major_locator(MaxNLocator(5, integer=True))
+            axis.set_label_text(f"{name}, from 0")
     return ax
 
 
