@@ -443,6 +443,30 @@ def test_jacobian_of_pytrees():
     np.testing.assert_allclose(found.todense(), [[3, 0, 1], [0, 3, 2], [2, 0, 0]])
 
 
+def test_shapes_alone_make_the_function():
+    """Both functions can be made from shapes, before there is a point."""
+    like, x = jax.ShapeDtypeStruct((5,), "float64"), points(5, 1)[0]
+    np.testing.assert_allclose(sparse.jacobian(chain, like)(x).todense(), jax.jacfwd(chain)(x), rtol=1e-12)
+    f = lambda x: jnp.sum(chain(x) ** 2)  # noqa: E731
+    np.testing.assert_allclose(sparse.hessian(f, like)(x).todense(), jax.hessian(f)(x), rtol=1e-12, atol=1e-12)
+
+
+def test_chunks_bound_memory_and_memory_grows_with_n():
+    """By XLA's account, ten chunks need about a tenth of the intermediate memory, and ten times the size ten times."""
+    mix = jnp.asarray(np.random.default_rng(0).normal(size=(40, 40)))
+
+    def wide(x):
+        windows = jnp.stack([jnp.roll(jnp.sin(x), k) for k in range(20)]).sum(axis=0)
+        return jnp.sum(jnp.sin(windows[:, None] * jnp.arange(40.0) @ mix), axis=1)
+
+    def memory(f, n, **options):
+        found = jax.jit(sparse.jacobian(f, jnp.zeros(n), **options)).lower(jnp.zeros(n)).compile().memory_analysis()
+        return found.temp_size_in_bytes, found.output_size_in_bytes
+
+    assert memory(wide, 1000, chunk_size=2)[0] < memory(wide, 1000)[0] / 4
+    assert 8 < sum(memory(chain, 100_000)) / sum(memory(chain, 10_000)) < 12
+
+
 def test_number_of_products_is_the_number_of_colors():
     """Finite differences of a black box are taken once a color, not once a column."""
     calls = []

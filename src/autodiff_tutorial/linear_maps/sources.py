@@ -178,13 +178,18 @@ def hessian(f: Callable, x) -> LinearMap:
      [2. 0.]] True
     """
     flat_f, flat_x, _ = flattened("linear_maps.hessian", "x", f, x)
-    found = jax.eval_shape(f, x)
-    if [leaf.shape for leaf in jax.tree.leaves(found)] != [()]:
-        got = jax.tree.map(lambda leaf: leaf.shape, found)
-        raise ValueError(f"`linear_maps.hessian(f=...)` should return one number, of shape (). Got shape {got}.")
+    check_scalar("linear_maps.hessian", f, x)
     gradient = jax.grad(lambda flat: flat_f(flat)[0])
     H = derived(jax.linearize(gradient, flat_x)[1], (flat_x.size,) * 2, flat_x.dtype, lambda: H)
     return H
+
+
+def check_scalar(call, f, x):
+    """Refuse a function that returns other than one number, without running it."""
+    found = jax.eval_shape(f, x)
+    if [leaf.shape for leaf in jax.tree.leaves(found)] != [()]:
+        got = jax.tree.map(lambda leaf: leaf.shape, found)
+        raise ValueError(f"`{call}(f=...)` should return one number, of shape (). Got shape {got}.")
 
 
 def flattened(call, name, f, x):

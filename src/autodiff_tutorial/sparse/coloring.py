@@ -161,19 +161,18 @@ def _explain(k, i, j, columns, rows, symmetric, given):
     """Raise the error that says why an entry cannot be read."""
     row, col = int(i[k]), int(j[k])
     reasons = []
-    if columns is not None:
-        same = j[(i == row) & (columns[j] == columns[col]) & (j != col)]
+    for name, crossing, colors, named, line, other in (
+        ("column", "row", columns, given[0], j, i),
+        ("row", "column", rows, given[1], i, j),
+    ):
+        if colors is None:
+            continue
+        own, across = int(line[k]), int(other[k])
+        same = line[(other == across) & (colors[line] == colors[own]) & (line != own)]
         reasons.append(
-            f"columns {col} and {same[0]} both have color {given[0][col]}, and entries in row {row}"
-            if len(same) and columns[col] >= 0
-            else f"column {col} has no color"
-        )
-    if rows is not None:
-        same = i[(j == col) & (rows[i] == rows[row]) & (i != row)]
-        reasons.append(
-            f"rows {row} and {same[0]} both have color {given[1][row]}, and entries in column {col}"
-            if len(same) and rows[row] >= 0
-            else f"row {row} has no color"
+            f"{name} {own} has no color"
+            if colors[own] < 0
+            else f"{name}s {own} and {same[0]} both have color {named[own]}, and entries in {crossing} {across}"
         )
     mirrored = f", nor can its mirror image ({col}, {row})" if symmetric else ""
     reason = "; ".join(reasons) or "neither columns nor rows have colors"

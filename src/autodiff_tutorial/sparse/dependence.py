@@ -9,6 +9,9 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
+# Known matrices and kernels with zeros are followed zero by zero while that needs no more entries than this.
+ENTRIES = 50_000_000
+
 # Beyond so many sets an element, they are united.
 _LAYERS = 8
 
@@ -44,10 +47,9 @@ class Dependence(NamedTuple):
         return _rows(pointers, self.sets.shape[0]) @ self.sets
 
 
-def identity(size, start=0, total=None):
-    """Return the dependence of a vector of inputs on itself, as the part from `start` of `total` inputs."""
-    total = size if total is None else total
-    return from_matrix(sp.eye_array(size, total, k=start, dtype=bool, format="csr"), (size,))
+def identity(size):
+    """Return the dependence of a vector of inputs on itself."""
+    return from_matrix(sp.eye_array(size, dtype=bool, format="csr"), (size,))
 
 
 def from_matrix(matrix, shape):

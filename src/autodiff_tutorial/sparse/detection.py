@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import scipy.sparse as sp
 
-from autodiff_tutorial.linear_maps.sources import flattened
+from autodiff_tutorial.linear_maps.sources import check_scalar, flattened
 from autodiff_tutorial.sparse.dependence import identity
 from autodiff_tutorial.sparse.programs import NoForwardRuleError, Program, has_rules
 
@@ -20,7 +20,8 @@ def pattern(f: Callable, x: Any) -> sp.csr_array:
     which of the v does each number depend on? So the pattern is that of the derivative which JAX computes, by rules of
     your own too, such as a straight-through floor. It never lacks an entry, and holds too many only where an operation
     cannot be followed closely: indices that depend on x, loops of unknown length, cancellation such as x - x. Where a
-    branch depends on x, all branches count; constants count with their zeros, as in A @ x with a given A.
+    branch depends on x, all branches count; constants count with their zeros, as in A @ x with a given A; and iterative
+    solvers count as exact.
 
     f is traced and never run. The cost is in proportion to the numbers that come up in f, or to the entries found.
 
@@ -115,9 +116,7 @@ def second_derivatives(flat_f, x):
 def scalar(call, name, f, x):
     """Return a scalar function of a vector, and x as a vector."""
     flat_f, flat_x, _ = checked(call, name, f, x)
-    found = jax.tree.map(jnp.shape, jax.eval_shape(f, _arrays(x)))
-    if jax.tree.leaves(found, is_leaf=lambda shape: isinstance(shape, tuple)) != [()]:
-        raise ValueError(f"`{call}(f=...)` should return one number, of shape (). Got shape {found}.")
+    check_scalar(call, f, _arrays(x))
     return lambda flat: flat_f(flat)[0], flat_x
 
 

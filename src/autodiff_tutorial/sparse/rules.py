@@ -9,7 +9,7 @@ functions that return the inputs' values, or None where those are not the same f
 
 import numpy as np
 
-from autodiff_tutorial.sparse.dependence import Dependence, aligned, merged, scattered, union, united
+from autodiff_tutorial.sparse.dependence import ENTRIES, Dependence, aligned, merged, scattered, union, united
 from autodiff_tutorial.sparse.indexing import (
     dynamic_slice,
     dynamic_update_slice,
@@ -22,10 +22,10 @@ from autodiff_tutorial.sparse.windows import convolution, cumulative, pooled, po
 # Operations element by element; those that are not linear come up in rules of readers' own.
 _ELEMENTWISE = """
     abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil clamp complex conj
-    convert_element_type copy copy_p cos cosh digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt
+    convert_element_type copy cos cosh digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt
     igamma igammac imag integer_pow is_finite le lgamma log log1p log2 logistic lt max min ne neg nextafter not
-    one_minus_square or  polygamma pow real reduce_precision regularized_incomplete_beta rem round rsqrt
-    sharding_constraint sign sin sinh sqrt  square stop_gradient sub tan tanh xor
+    one_minus_square or polygamma pow real reduce_precision regularized_incomplete_beta rem round rsqrt
+    sharding_constraint sign sin sinh sqrt square stop_gradient sub tan tanh xor
 """.split()  # noqa: SIM905
 _REDUCTIONS = "reduce_sum reduce_max reduce_min reduce_prod reduce_and reduce_or reduce_xor argmax argmin".split()  # noqa: SIM905
 
@@ -90,28 +90,28 @@ def _slice(layer, params):
 
 
 def _pad(eqn, ins, shapes, known):
-    """Zeros between and around, or the cutting away of ends; the number that is put in may depend on something too."""
-    config = eqn.params["padding_config"]
+    """Put numbers between and around, or cut off ends; the number that is put in may depend on something too."""
+    into, out_of = [], []
+    config, sizes = eqn.params["padding_config"], eqn.invars[0].aval.shape
+    for (low, _, between), size, length in zip(config, sizes, shapes[0], strict=True):
+        places = low + np.arange(size) * (between + 1)
+        inside = (places >= 0) & (places < length)
+        into.append(places[inside])
+        out_of.append(np.flatnonzero(inside))
+    into, out_of = np.ix_(*into), np.ix_(*out_of)
 
-    def padded(layer, fill=0):
-        out = np.full(shapes[0], fill, layer.dtype)
-        inner = np.zeros(shapes[0], bool)
-        into, out_of = [], []
-        for (low, _, between), size, length in zip(config, layer.shape, shapes[0], strict=True):
-            places = low + np.arange(size) * (between + 1)
-            inside = (places >= 0) & (places < length)
-            into.append(places[inside])
-            out_of.append(np.flatnonzero(inside))
-        out[np.ix_(*into)] = layer[np.ix_(*out_of)]
-        inner[np.ix_(*into)] = True
-        return out, inner
+    def padded(layer):
+        out = np.zeros(shapes[0], layer.dtype)
+        out[into] = layer[out_of]
+        return out
 
-    parts = [] if ins[0] is None else [ins[0].moved(lambda layer: padded(layer)[0])]
-    if ins[1] is not None:
-        shape = eqn.invars[0].aval.shape
-        inner = padded(np.zeros(shape, np.int32))[1]
-        parts.append(ins[1].moved(lambda layer: np.where(inner, 0, layer)))
-    return [union(parts, shapes[0])]
+    def around(layer):
+        out = np.array(np.broadcast_to(layer, shapes[0]))
+        out[into] = 0
+        return out
+
+    moved = [None if d is None else d.moved(move) for d, move in zip(ins, (padded, around), strict=True)]
+    return [union(moved, shapes[0])]
 
 
 def _concatenate(eqn, ins, shapes, known):
@@ -197,7 +197,7 @@ def _contracted(d, contract, batch, matrix, their_contract, their_batch, eqn, ot
     columns = [theirs[axis] for axis in their_free]
     shape = (*lead, *rows, *columns)
     d = d.moved(lambda layer: layer.transpose(*batch, *free, *contract))
-    if matrix is not None and not np.all(matrix) and (matrix != 0).sum() * int(np.prod(rows)) <= _ENTRIES:
+    if matrix is not None and not np.all(matrix) and (matrix != 0).sum() * int(np.prod(rows)) <= ENTRIES:
         b, i, j = (int(np.prod(part)) for part in (lead, rows, columns))
         k = d.layers[0].size // (b * i)
         matrix = matrix.transpose(*their_batch, *their_contract, *their_free).reshape(b, k, j)
@@ -209,10 +209,6 @@ def _contracted(d, contract, batch, matrix, their_contract, their_batch, eqn, ot
     whole = united(d, range(last, last + len(contract)))
     narrow = (*lead, *rows, *[1] * len(columns))
     return whole.moved(lambda layer: np.broadcast_to(layer.reshape(narrow), shape))
-
-
-# Matrices with zeros are followed zero by zero while that needs no more entries than this.
-_ENTRIES = 50_000_000
 
 
 def _triangular_solve(eqn, ins, shapes, known):

@@ -2,17 +2,14 @@
 
 import numpy as np
 
-from autodiff_tutorial.sparse.dependence import gathered, merged, scattered, union, united
-
-# Kernels with zeros are followed zero by zero while that needs no more entries than this.
-_ENTRIES = 50_000_000
+from autodiff_tutorial.sparse.dependence import ENTRIES, gathered, merged, scattered, union, united
 
 
 def windowed(eqn, ins, shapes, known):
     """Sum over windows, one axis after the other."""
     found, options = ins[0], _window(eqn.params)
-    for axis in range(len(shapes[0])):
-        rank, trivial = len(shapes[0]), {"window": 1, "strides": 1, "padding": (0, 0), "base": 1, "dilation": 1}
+    trivial, rank = {"window": 1, "strides": 1, "padding": (0, 0), "base": 1, "dilation": 1}, len(shapes[0])
+    for axis in range(rank):
         along = {name: [options[name][axis] if a == axis else trivial[name] for a in range(rank)] for name in options}
         shape = list(found.shape)
         shape[axis] = shapes[0][axis]
@@ -93,7 +90,7 @@ def _convolved(image, weights, size, window, groups, shape):
     places = _places(tuple(space), **window)
     if weights is not None and not np.all(weights):
         o, c, k = np.nonzero(weights.reshape(out_features, per_group, -1))
-        if len(o) * n * len(places) <= _ENTRIES:
+        if len(o) * n * len(places) <= ENTRIES:
             c = c + o // (out_features // groups) * per_group
             batch, out = np.arange(n)[:, None, None], np.arange(len(places))[:, None]
             sources = (batch * features + c) * int(np.prod(space)) + places[:, k]
@@ -135,5 +132,4 @@ def _places(shape, window, strides, padding, base, dilation):
         flat = flat * shape[axis] + (at // base[axis]).reshape(ones)
         inside = inside & valid.reshape(ones)
         lengths.append(count)
-    places = np.where(inside, flat, -1).reshape(int(np.prod(lengths)), int(np.prod(window)))
-    return places
+    return np.where(inside, flat, -1).reshape(int(np.prod(lengths)), int(np.prod(window)))
