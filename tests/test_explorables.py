@@ -1,13 +1,17 @@
 """The figures that move: operated by keyboard and pointer in the browser, their numbers against the library's."""
 
 import re
+from functools import partial
 from itertools import count, pairwise
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest_browser import SITE, axe_violations, look, open_page, overflow
 from playwright.sync_api import expect
 from scipy.linalg import block_diag
+from scipy.optimize import brentq
 from test_plotting import FIELDS, graph, number
 
 from autodiff_tutorial import finite_differences as fd
@@ -870,3 +874,191 @@ def test_two_games_on_one_page_are_apart(show_output):
     first.locator(".column").nth(1).click()
     assert first.get_attribute("data-colors") == "1,2,1,1,1,1,1,1,1,1"
     assert second.get_attribute("data-colors") == "1,1,1,1,1,1,1,1,1,1"
+
+
+@pytest.fixture
+def show_cobweb(show_output):
+    """Return a function that shows the steps to the fixed point of a cos z."""
+
+    def show_cobweb(**options):
+        return show_output('<div class="explorable" data-explorable="cobweb">Words in its place.</div>', **options)
+
+    return show_cobweb
+
+
+def set_cobweb(figure, a, k):
+    """Set both sliders, and return the numbers that the figure then has."""
+    for name, value in {"a": a, "steps k": k}.items():
+        figure.get_by_role("slider", name=name, exact=True).fill(str(value))
+    data = figure.evaluate("element => ({...element.dataset})")
+    return {name: float(value) for name, value in data.items() if name != "explorable"}
+
+
+def picard(a, k):
+    """Return z_k from z_0 = 0."""
+    z = 0 * a
+    for _ in range(k):
+        z = a * jnp.cos(z)
+    return z
+
+
+def crossing(a):
+    return brentq(lambda z: z - a * np.cos(z), 0, 2, xtol=1e-15, rtol=1e-15)
+
+
+VERDICTS = {
+    True: "< 1: the steps converge.",
+    False: "> 1: the steps run away from z*, which the theorem does not mind.",
+}
+
+
+def test_cobweb_shows_the_numbers_of_jax_and_scipy(show_cobweb):
+    """The theorem's slope is that of the inverse of z / cos z; that of the steps is JAX's; the words say the same."""
+    figure = show_cobweb()
+    for a, k in [(0.1, 1), (0.5, 2), (1.0, 0), (1.0, 6), (1.31, 40), (1.32, 15), (1.6, 5), (2.0, 15)]:
+        fixed = crossing(a)
+        slope, rate = 1 / jax.grad(lambda z: z / jnp.cos(z))(fixed), a * np.sin(fixed)
+        z, z_slope = jax.jvp(partial(picard, k=k), (a,), (1.0,))
+        wanted = {"a": a, "steps": k, "solution": fixed, "slope": slope, "iterate": z, "iterateSlope": z_slope}
+        found = set_cobweb(figure, a, k)
+        assert found.pop("rate") == pytest.approx(rate, rel=1e-12)
+        assert found == pytest.approx({name: float(value) for name, value in wanted.items()}, rel=1e-9)
+        assert found["solution"] == pytest.approx(fixed, abs=1e-12)
+        name = "z" + "".join("₀₁₂₃₄₅₆₇₈₉"[int(digit)] for digit in str(k))
+        said = (
+            f"a = {a:.2f}: z* = {fixed:.4f}, slope by the theorem {slope:.4f}. "
+            f"After {k} step{'s' * (k != 1)}: {name} = {z:.4f}, slope {z_slope:.4f}. "
+            f"At z*, |∂f/∂z| = {rate:.4f} {VERDICTS[bool(rate < 1)]}"
+        )
+        expect(figure.locator("output[aria-live=polite]")).to_have_text(said.replace("-", "\N{MINUS SIGN}"))
+
+
+def drawn_cobweb(figure, panel):
+    """Return the points of the paths and circles of a panel, by their class, in the units of its axes."""
+    upright, level, shapes = figure.evaluate(
+        """(figure, panel) => {
+      const svg = figure.querySelectorAll("svg")[panel], ends = (name) => [...svg.querySelectorAll(".grid")]
+        .map((line) => [1, 2].map((end) => Number(line.getAttribute(name + end)))).filter(([a, b]) => a === b);
+      const get = (shape) => (name) => shape.getAttribute(name) ?? "";
+      const shapes = [...svg.querySelectorAll("path, circle")].map(get);
+      return [ends("x"), ends("y"), shapes.map((of) => [of("class"), ["d", "cx", "cy"].map(of).join(" ")])];
+    }""",
+        panel,
+    )
+    zero = 1 - panel  # of the vertical lines: at -1, 0, 1, 2 on the left, at 0, 1, 2 on the right
+    origin, one = np.array([upright[zero][0], level[1][0]]), np.array([upright[zero + 1][0], level[2][0]])
+    numbers = {name: np.array(re.findall(r"[\d.]+", points), dtype=float) for name, points in shapes}
+    return {name: (points.reshape(-1, 2) - origin) / (one - origin) for name, points in numbers.items()}
+
+
+def test_cobweb_draws_its_numbers(show_cobweb):
+    """The stairs go through the steps; each tangent touches its curve at a with the slope that is named."""
+    figure, k = show_cobweb(), 4
+    shown = set_cobweb(figure, 1.4, k)
+    left, right = (drawn_cobweb(figure, panel) for panel in (0, 1))
+    a, fixed, z = shown["a"], shown["solution"], shown["iterate"]
+    steps = [float(picard(a, i)) for i in range(k + 1)]
+    corners = [corner for now, then in pairwise(steps) for corner in ((now, now), (now, then))] + [(z, z)]
+    for points, wanted in [
+        (left["primal web"], corners),
+        (left["primal"], np.stack([left["primal"][:, 0], a * np.cos(left["primal"][:, 0])], axis=1)),
+        (left["primal-point"], [(fixed, fixed)]),
+        (left["ring"], [(z, z)]),
+        (right["primal"], [(at, crossing(at)) for at in right["primal"][:, 0]]),
+        (right["primal dashed"], [(at, picard(at, k)) for at in right["primal dashed"][:, 0]]),
+        (right["primal-point"], [(a, fixed)]),
+        (right["ring"], [(a, z)]),
+    ]:
+        np.testing.assert_allclose(points, wanted, atol=2e-3)
+    for name, height, slope in [("tangent", fixed, shown["slope"]), ("tangent dashed", z, shown["iterateSlope"])]:
+        (start, low), (end, high) = right[name]
+        assert start < a < end
+        assert (high - low) / (end - start) == pytest.approx(slope, abs=2e-3)
+        assert low + (a - start) * slope == pytest.approx(height, abs=2e-3)
+
+
+def test_keyboard_and_pointer_move_the_cobweb(show_cobweb):
+    """Keys move both sliders, which say where they are; a drag or a tap in the right panel sets a, within its range."""
+    figure = show_cobweb(has_touch=True)
+    a, k = (figure.get_by_role("slider", name=name, exact=True) for name in ("a", "steps k"))
+    expect(figure).to_have_attribute("data-a", "1")
+    for slider, key, name, value, words in [
+        (a, "ArrowRight", "data-a", "1.01", "a = 1.01"),
+        (a, "Home", "data-a", "0.1", "a = 0.10"),
+        (k, "ArrowLeft", "data-steps", "5", "5 steps"),
+        (k, "End", "data-steps", "40", "40 steps"),
+    ]:
+        slider.press(key)
+        expect(figure).to_have_attribute(name, value)
+        expect(slider).to_have_attribute("aria-valuetext", words)
+    a.fill("1")
+    mouse, right = figure.page.mouse, figure.locator("svg").nth(1)
+    right.scroll_into_view_if_needed()
+    dot = right.locator(".primal-point").bounding_box()
+    x, y = dot["x"] + dot["width"] / 2, dot["y"] + dot["height"] / 2
+    unit = x - right.locator(".grid").first.bounding_box()["x"]
+    mouse.move(x, y)
+    mouse.down()
+    for to, value in [(1.5, 1.5), (3, 2), (-1, 0.1)]:
+        mouse.move(x + (to - 1) * unit, y)
+        assert float(figure.get_attribute("data-a")) == pytest.approx(value, abs=0.02)
+    mouse.up()
+    mouse.move(x, y)
+    expect(figure).to_have_attribute("data-a", "0.1")
+    figure.page.touchscreen.tap(x + 0.5 * unit, y)
+    assert float(figure.get_attribute("data-a")) == pytest.approx(1.5, abs=0.02)
+    figure.locator("svg").first.click()
+    assert float(figure.get_attribute("data-a")) == pytest.approx(1.5, abs=0.02)
+
+
+CROWDED = """figure => {
+  const [a, k] = figure.querySelectorAll("input"), found = [];
+  const meet = (p, q) => p.left < q.right && q.left < p.right && p.top + 2 < q.bottom && q.top + 2 < p.bottom;
+  for (a.value of [0.1, 0.5, 1, 1.32, 1.5, 2]) for (k.value of [0, 1, 2, 3, 5, 6, 40]) {
+    a.dispatchEvent(new Event("input"));
+    for (const svg of figure.querySelectorAll("svg")) {
+      const room = svg.getBoundingClientRect();
+      const texts = [...svg.querySelectorAll("text")], boxes = texts.map((text) => text.getBoundingClientRect());
+      texts.forEach((text, i) => {
+        const { left, right, top, bottom } = boxes[i];
+        const outside = left < room.left || right > room.right || top < room.top - 1 || bottom > room.bottom;
+        const others = texts.filter((_, j) => j > i && meet(boxes[i], boxes[j])).map((other) => other.textContent);
+        if (outside || others.length) found.push([a.value, k.value, text.textContent, outside, others]);
+      });
+    }
+  }
+  return found;
+}"""
+
+
+def test_cobweb_fits_a_phone_and_its_labels_stand_apart(show_cobweb):
+    """Wherever the sliders are, no label sticks out or lies on another; on a phone one panel is below the other."""
+    figure, errors = show_cobweb(), []
+    figure.page.on("pageerror", lambda error: errors.append(str(error)))
+    boxes = [svg.bounding_box() for svg in figure.locator("svg").all()]
+    assert (boxes[0]["y"], boxes[0]["height"]) == (boxes[1]["y"], boxes[1]["height"])
+    assert figure.evaluate(CROWDED) == []
+    assert overflow(look(figure.page, width=390)) == []
+    first, second = (svg.bounding_box() for svg in figure.locator("svg").all())
+    assert second["y"] >= first["y"] + first["height"]
+    assert figure.evaluate(CROWDED) == []
+    assert errors == []
+
+
+def test_cobweb_is_legible_and_accessible(show_cobweb):
+    """In both themes axe-core finds nothing, and lines and labels stand out; what belongs to the steps is dashed."""
+    figure = show_cobweb()
+    for scheme in ("light", "dark"):
+        look(figure.page, scheme=scheme)
+        assert axe_violations(figure.page) == []
+        assert min(contrast(figure, ".primal", ".tangent", ".reference", ".drop", ".ring")) > 3
+        assert min(contrast(figure, ".of-primal", ".of-reference", paint="fill")) > 4.5
+    dashes = "all => all.map((line) => getComputedStyle(line).strokeDasharray !== 'none')"
+    assert figure.locator("path.dashed").evaluate_all(dashes) == [True, True]
+    assert figure.locator("path:is(.primal, .tangent):not(.dashed)").evaluate_all(dashes) == [False] * 4
+    expect(figure.get_by_role("img", name="The fixed point z* against a, a rising curve")).to_be_visible()
+
+
+def test_words_stand_where_the_cobweb_cannot_move(show_cobweb):
+    """Without scripts the reader sees what the chapter put there."""
+    expect(show_cobweb(java_script_enabled=False)).to_have_text("Words in its place.")

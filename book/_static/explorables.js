@@ -19,10 +19,10 @@
   };
 
   // A panel with linear axes from [left, right] and [low, high], to one scale if `equal`; ticks are [position, label] pairs.
-  const panel = (parent, { x, y, xTicks, yTicks, xLabel, yLabel, equal = false }) => {
-    const width = 380, margin = { left: 52, right: 14, top: 28, bottom: 46 };
+  const panel = (parent, { x, y, xTicks, yTicks, xLabel, yLabel, equal = false, tall = 300, right = 14 }) => {
+    const width = 380, margin = { left: 52, right, top: 28, bottom: 46 };
     const across = width - margin.left - margin.right;
-    const height = equal ? margin.top + margin.bottom + (across * (y[1] - y[0])) / (x[1] - x[0]) : 300;
+    const height = equal ? margin.top + margin.bottom + (across * (y[1] - y[0])) / (x[1] - x[0]) : tall;
     const svg = svgElement("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" }, parent);
     const toX = (v) => margin.left + ((v - x[0]) / (x[1] - x[0])) * across;
     const toY = (v) => height - margin.bottom - ((v - y[0]) / (y[1] - y[0])) * (height - margin.top - margin.bottom);
@@ -59,6 +59,11 @@
   };
 
   const decimal = (value, digits) => value.toFixed(digits).replace("-", "\u2212");
+
+  const drag = (svg, move) => {
+    svg.addEventListener("pointerdown", (event) => { svg.setPointerCapture(event.pointerId); move(event); });
+    svg.addEventListener("pointermove", (event) => { if (svg.hasPointerCapture(event.pointerId)) move(event); });
+  };
 
   // The step of a difference: the secant on the left, its error on the right.
   const stepSize = (container, number) => {
@@ -133,10 +138,6 @@
     const set = (exponent) => {
       slider.value = Math.min(longest, Math.max(shortest, exponent));
       update();
-    };
-    const drag = (svg, move) => {
-      svg.addEventListener("pointerdown", (event) => { svg.setPointerCapture(event.pointerId); move(event); });
-      svg.addEventListener("pointermove", (event) => { if (svg.hasPointerCapture(event.pointerId)) move(event); });
     };
     drag(left.svg, (event) => set(Math.log10(Math.max(Math.abs(left.fromX(event) - x0), 1e-3))));
     drag(right.svg, (event) => set(right.fromX(event)));
@@ -517,7 +518,123 @@
     start();
   };
 
-  const explorables = { "step-size": stepSize, linkage, "computation-graph": computationGraph, coloring };
+  // The fixed point z* of f(a, z) = a cos z and its Picard steps on the left; on the right z* and the last step as functions
+  // of a, each with its tangent: the one by the implicit function theorem, the other by differentiating the steps.
+  const cobweb = (container) => {
+    const f = (a, z) => a * Math.cos(z);
+    // Newton's method, from the right of the root of an increasing convex function, cannot overshoot.
+    const solve = (a) => {
+      let z = Math.PI / 2;
+      for (let i = 0; i < 10; i += 1) z -= (z - f(a, z)) / (1 + a * Math.sin(z));
+      return z;
+    };
+    const unroll = (a, count) => {
+      const zs = [0];
+      let slope = 0;
+      for (let i = 0; i < count; i += 1) {
+        slope = Math.cos(zs[i]) - a * Math.sin(zs[i]) * slope;
+        zs.push(f(a, zs[i]));
+      }
+      return { zs, z: zs[count], slope };
+    };
+    const least = 0.1, most = 2, z = [-1.2, 2.2];
+    const grid = (low, high, pieces) => Array.from({ length: pieces + 1 }, (_, i) => low + ((high - low) * i) / pieces);
+
+    container.textContent = "";
+    const controls = htmlElement("div", { class: "controls" }, container);
+    const [ofA, ofSteps] = [["a ", { min: least, max: most, step: 0.01, value: 1 }], ["steps k ", { min: 0, max: 40, step: 1, value: 6 }]]
+      .map(([name, range]) => htmlElement("input", { type: "range", ...range }, htmlElement("label", {}, controls, name)));
+    const panels = htmlElement("div", { class: "panels" }, container);
+    const ticks = (...places) => places.map((v) => [v, decimal(v, 0)]);
+    const left = panel(panels, {
+      x: z, y: z, xTicks: ticks(-1, 0, 1, 2), yTicks: ticks(-1, 0, 1, 2), xLabel: "z", yLabel: "y", tall: 340,
+    });
+    const right = panel(panels, {
+      x: [0, most], y: z, xTicks: ticks(0, 1, 2), yTicks: ticks(-1, 0, 1, 2), xLabel: "a", yLabel: "z", tall: 340, right: 40,
+    });
+    htmlElement("p", { class: "key" }, container, "Against z: the steps from z₀\u00a0=\u00a00, between the curve and the diagonal. Against a: z*, and the last step dashed. "
+      + "Full dot: z*. Ring: the last step. Orange: the slopes in a, of z* by the theorem, of the last step dashed. Drag the dot to change\u00a0a.");
+    const reading = htmlElement("output", { "aria-live": "polite" }, container);
+
+    const label = ({ svg }, x, y, string, anchor, name) => {
+      const text = svgElement("text", { x, y, "text-anchor": anchor, class: `tick label ${name}` }, svg);
+      text.textContent = string;
+      return text;
+    };
+    const subscript = (count) => [...String(count)].map((c) => "₀₁₂₃₄₅₆₇₈₉"[c]).join("");
+    left.draw(left.path("reference"), z.map((v) => [v, v]));
+    const drops = [left, right].map((view) => view.path("drop"));
+    const curve = left.path("primal"), web = left.path("primal web");
+    const solution = right.path("primal"), iterate = right.path("primal dashed");
+    const tangents = ["tangent", "tangent dashed"].map((name) => right.path(name));
+    right.draw(solution, grid(0, most, 200).map((a) => [a, solve(a)]));
+    const dot = ({ svg }, r, name) => svgElement("circle", { r, class: name }, svg);
+    const [dots, rings] = [[7, "primal-point"], [5, "ring"]].map(([r, name]) => [left, right].map((view) => dot(view, r, name)));
+    const place = (view, circle, x, y) => {
+      circle.setAttribute("cx", view.toX(x));
+      circle.setAttribute("cy", view.toY(y));
+    };
+    label(left, left.toX(-0.9), left.toY(z[0]) - 5, "y = z", "start", "of-reference");
+    const ofCurve = label(left, left.toX(-0.25), 0, "y = a cos z", "end", "of-primal");
+    const ofSolution = label(left, 0, left.toY(z[0]) - 5, "z*", "start", "of-primal");
+    label(right, right.toX(most) + 12, right.toY(solve(most)) + 5, "z*", "start", "of-primal");
+    const ofIterate = label(right, right.toX(most) + 12, 0, "", "start", "of-primal");
+
+    // A piece of a line of one length on the screen however steep, as far as it lies in the panel.
+    const reach = 70;
+    const tangentLine = (a, height, slope) => {
+      const half = reach / Math.hypot(right.toX(1) - right.toX(0), slope * (right.toY(0) - right.toY(1)));
+      const bounds = [[-half, half], [-a, most - a]];
+      if (slope) bounds.push(z.map((v) => (v - height) / slope).sort((p, q) => p - q));
+      const from = Math.max(...bounds.map(([low]) => low)), to = Math.min(...bounds.map(([, high]) => high));
+      return [from, to].map((t) => [a + t, height + slope * t]);
+    };
+
+    const update = () => {
+      const a = Number(ofA.value), k = Number(ofSteps.value);
+      const fixed = solve(a), slope = Math.cos(fixed) / (1 + a * Math.sin(fixed)), rate = a * Math.sin(fixed);
+      const steps = unroll(a, k), name = `z${subscript(k)}`;
+
+      left.draw(curve, grid(...z, 170).map((v) => [v, f(a, v)]));
+      left.draw(web, steps.zs.flatMap((v, i) => (i < k ? [[v, v], [v, steps.zs[i + 1]]] : [[v, v]])));
+      right.draw(iterate, grid(0, most, 800).map((v) => [v, unroll(v, k).z]));
+      right.draw(tangents[0], tangentLine(a, fixed, slope));
+      right.draw(tangents[1], tangentLine(a, steps.z, steps.slope));
+      left.draw(drops[0], [[fixed, z[0]], [fixed, fixed]]);
+      right.draw(drops[1], [[a, z[0]], [a, Math.max(fixed, steps.z)]]);
+      place(left, dots[0], fixed, fixed);
+      place(left, rings[0], steps.z, steps.z);
+      place(right, dots[1], a, fixed);
+      place(right, rings[1], a, steps.z);
+      ofCurve.setAttribute("y", left.toY(f(a, -0.25)) - 7);
+      ofSolution.setAttribute("x", left.toX(fixed) + 5);
+      ofIterate.setAttribute("y", right.toY(unroll(most, k).z) + 5); // at a = 2 no z_k comes near z*
+      ofIterate.textContent = name;
+
+      const found = `z*\u00a0=\u00a0${decimal(fixed, 4)}, slope by the theorem ${decimal(slope, 4)}`;
+      const reached = `${name}\u00a0=\u00a0${decimal(steps.z, 4)}, slope ${decimal(steps.slope, 4)}`;
+      const counted = `${k} step${k === 1 ? "" : "s"}`;
+      const verdict = rate < 1 ? "< 1: the steps converge." : "> 1: the steps run away from z*, which the theorem does not mind.";
+      reading.textContent = `a\u00a0=\u00a0${decimal(a, 2)}: ${found}. After ${counted}: ${reached}. At z*, `;
+      htmlElement("span", { class: "unbroken" }, reading, `|∂f/∂z| = ${decimal(rate, 4)}`);
+      reading.append(` ${verdict}`);
+      ofA.setAttribute("aria-valuetext", `a = ${decimal(a, 2)}`);
+      ofSteps.setAttribute("aria-valuetext", counted);
+      left.svg.setAttribute("aria-label", `The curve a cos z, the diagonal, and ${counted} between them from z = 0, which ${rate < 1 ? "close in on" : "go around"} their crossing z* and end at ${decimal(steps.z, 4)}.`);
+      right.svg.setAttribute("aria-label", `The fixed point z* against a, a rising curve, with its tangent of slope ${decimal(slope, 4)}; and ${name} against a, with its tangent of slope ${decimal(steps.slope, 4)}.`);
+      Object.assign(container.dataset, {
+        a, steps: k, solution: fixed, slope, iterate: steps.z, iterateSlope: steps.slope, rate,
+      });
+    };
+    drag(right.svg, (event) => {
+      ofA.value = right.fromX(event);
+      update();
+    });
+    for (const slider of [ofA, ofSteps]) slider.addEventListener("input", update);
+    update();
+  };
+
+  const explorables = { "step-size": stepSize, linkage, "computation-graph": computationGraph, coloring, cobweb };
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("[data-explorable]").forEach((container, number) => explorables[container.dataset.explorable]?.(container, number));
   });
