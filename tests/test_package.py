@@ -111,6 +111,39 @@ CONTRACT = {
         "jacobian": "(f, x_like, *, coloring=None, scheme=None, chunk_size=None)",
         "hessian": "(f, x_like, *, coloring=None, chunk_size=None)",
     },
+    "custom_rules": {
+        "inv": "(A)",
+        "solve": "(A, b)",
+        "matrix_function": "(f)",
+        "sqrtm": "(A)",
+        "logm": "(A)",
+        "straight_through": "(f)",
+        "linear_round": "(x, width)",
+        "soft_round": "(x, sharpness)",
+        "smooth": "(f, width)",
+        "safe_norm": "(x, axis=None)",
+        "log1pexp": "(x)",
+    },
+    "solvers": {
+        "newton": "(fn, y0, *, linear_solve='gmres', rtol=None, atol=None, max_steps=50)",
+        "newton_cg": "(fn, y0, *, rtol=None, atol=None, max_steps=100)",
+        "picard": "(fn, y0, *, rtol=None, atol=None, max_steps=10000)",
+        "anderson": "(fn, y0, *, memory=5, rtol=None, atol=None, max_steps=200)",
+        "bisection": "(fn, lower, upper, *, rtol=None, atol=None, max_steps=200)",
+        "solve_linear": "(matvec, b, linear_solve='gmres')",
+        "Solution": "(y, converged, n_steps, residual)",
+    },
+    "implicit": {
+        "root": (
+            "(fn, y0, args, *, method='newton', bracket=None, linear_solve=None, "
+            "rtol=None, atol=None, max_steps=None, warn=False)"
+        ),
+        "fixed_point": (
+            "(fn, y0, args, *, method='anderson', linear_solve='gmres', "
+            "rtol=None, atol=None, max_steps=None, warn=False)"
+        ),
+        "argmin": "(fn, y0, args, *, linear_solve='cg', rtol=None, atol=None, max_steps=None, warn=False)",
+    },
     "frameworks": {"to_torch": "(f)", "compare": "(f_jax, f_torch, x)"},
     "checks": {"check_derivatives": "(f, x, *, jvp=None, vjp=None, rtol=None)"},
     "exercises": {"check": "(id, attempt)"},

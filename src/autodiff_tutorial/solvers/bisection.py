@@ -1,0 +1,89 @@
+"""Bisection, of many intervals at once."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+from autodiff_tutorial.solvers.problems import Solution, largest, problem, relative, tolerances
+
+
+def bisection(
+    fn: Callable, lower, upper, *, rtol: float | None = None, atol: float | None = None, max_steps: int = 200
+) -> Solution:
+    r"""Find where fn changes sign, by halving an interval; for arrays, each element by itself.
+
+    It ends when the interval is at most :math:`\mathrm{atol} + \mathrm{rtol}\, |y|` long. Each of the about 50 steps
+    costs one call of fn.
+
+    Parameters
+    ----------
+    fn : callable
+        Takes an array or a pytree of floats and returns the same; element i of the result depends on element i alone.
+    lower, upper : array_like or pytree of floats
+        The ends of the intervals, in this order or the other.
+    rtol, atol : float, optional
+        Tolerances; by default four machine epsilons.
+    max_steps : int
+        How many steps are taken at most.
+
+    Returns
+    -------
+    Solution
+        `y` is the middle of the last interval. It has not converged where the ends have the same sign (under
+        `jax.jit`, where no error can be raised), where fn is NaN, or at a pole, where it grows.
+
+    Raises
+    ------
+    TypeError
+        If the ends hold other than floats of one dtype, or differ in structure, or fn returns another structure.
+    ValueError
+        If fn has the same sign at both ends of an interval, or an option is wrong.
+
+    Examples
+    --------
+    >>> found = bisection(lambda y: y**2 - jnp.array([2.0, 3.0]), jnp.zeros(2), jnp.full(2, 2.0))
+    >>> print(found.y.round(4))
+    [1.4142 1.7321]
+    """
+    call = "solvers.bisection"
+    f, a, unravel = problem(call, fn, lower)
+    upper = jax.tree.map(jnp.asarray, upper)
+    wanted, got = (jax.tree.map(lambda end: f"{end.dtype}{list(end.shape)}", ends) for ends in (unravel(a), upper))
+    if got != wanted:
+        raise TypeError(f"`{call}(upper=...)` should be like lower, {wanted}. Got {got}.")
+    b = ravel_pytree(upper)[0]
+    finest = 4 * float(jnp.finfo(a.dtype).eps)
+    rtol, atol, max_steps = tolerances(call, a.dtype, rtol, atol, max_steps, default=finest)
+    at_a, at_b = f(a), f(b)
+    changes = jnp.sign(at_a) * jnp.sign(at_b) <= 0
+    _check_signs(call, changes, (a, b, at_a, at_b))
+
+    def unfinished(state):
+        a, b, k = state
+        return (relative(b - a, a + (b - a) / 2, rtol, atol) > 1) & (k < max_steps)
+
+    def step(state):
+        a, b, k = state
+        middle = a + (b - a) / 2
+        left = jnp.sign(f(middle)) == jnp.sign(at_a)
+        return jnp.where(left, middle, a), jnp.where(left, b, middle), k + 1
+
+    a, b, k = jax.lax.while_loop(unfinished, step, (a, b, 0))
+    y = a + (b - a) / 2
+    at_y = f(y)
+    arrived = (relative(b - a, y, rtol, atol) <= 1) & jnp.all(abs(at_y) <= jnp.maximum(abs(at_a), abs(at_b)))
+    return Solution(unravel(y), jnp.all(changes) & arrived, k, largest(at_y))
+
+
+def _check_signs(call, changes, ends):
+    """Raise an error where there are numbers to look at, and the first interval at fault has no change of sign."""
+    if isinstance(changes, jax.core.Tracer) or changes.all():
+        return
+    i = int(jnp.argmin(changes))
+    a, b, at_a, at_b = (float(end[i]) for end in ends)
+    raise ValueError(
+        f"`{call}(lower=..., upper=...)` should be points between which fn changes sign. "
+        f"Got {at_a:.6g} at {a:.6g} and {at_b:.6g} at {b:.6g}."
+    )

@@ -1,0 +1,86 @@
+"""Linear systems whose matrix is a program, with a derivative in both modes."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.sparse.linalg import bicgstab, cg, gmres
+
+from autodiff_tutorial.linear_maps.maps import stacked
+
+# How many vectors GMRES keeps before it starts again, and how many products a method may take.
+_KEPT, _PRODUCTS = 20, 4000
+
+
+def solve_linear(matvec: Callable, b: jax.Array, linear_solve: str | Callable = "gmres") -> jax.Array:
+    r"""Solve :math:`A x = b` for a matrix that is known by its products only.
+
+    The solution is checked: where :math:`|A x - b| > \sqrt\epsilon\, |b|`, it is NaN. Its derivatives are solutions of
+    further systems, with A and :math:`A^T`, whatever the method, in both modes and to any order.
+
+    Parameters
+    ----------
+    matvec : callable
+        :math:`x \mapsto A x`, from (n,) to (n,); linear, and transposable by JAX.
+    b : array, shape (n,)
+        The right-hand side.
+    linear_solve : {"gmres", "bicgstab", "cg", "diagonal", "dense"} or callable
+        "gmres" takes any matrix, is quick where eigenvalues cluster, as those of I - K for a contraction K, and keeps
+        20 vectors; "bicgstab" keeps 8, is faster for large n, and may break down where eigenvalues are imaginary;
+        "cg" needs a symmetric positive matrix; "diagonal" takes the matrix to be diagonal, one product; "dense" writes
+        it out, n products and :math:`O(n^3)`. A callable ``linear_solve(matvec, b)`` returns x; it is called with
+        the products of :math:`A^T` too.
+
+    Returns
+    -------
+    array, shape (n,)
+        NaN where the system is singular, or the method fails.
+
+    Examples
+    --------
+    >>> A = jnp.array([[2.0, 1.0], [0.0, 4.0]])
+    >>> print(solve_linear(lambda x: A @ x, jnp.array([4.0, 4.0]), "dense"))
+    [1.5 1. ]
+    """
+    method = linear_method(linear_solve, b.size, float(jnp.finfo(b.dtype).eps) ** 0.75)
+
+    def solve(matvec, b):
+        x = method(matvec, b)
+        right = jnp.linalg.norm(matvec(x) - b) <= jnp.finfo(b.dtype).eps ** 0.5 * jnp.linalg.norm(b)
+        return jnp.where(right, x, jnp.nan)
+
+    return jax.lax.custom_linear_solve(matvec, b, solve, transpose_solve=solve)
+
+
+def linear_method(linear_solve, n, rtol):
+    """Return a method as a function of the products and the right-hand side, unchecked."""
+    if callable(linear_solve):
+        return linear_solve
+    if n == 1:
+        return _diagonal
+    if linear_solve in ("diagonal", "dense"):
+        return {"diagonal": _diagonal, "dense": _dense}[linear_solve]
+    options = {
+        "gmres": {"restart": min(_KEPT, n), "maxiter": _PRODUCTS // _KEPT},
+        "bicgstab": {"maxiter": _PRODUCTS // 2},
+        "cg": {"maxiter": _PRODUCTS},
+    }[linear_solve]
+    krylov = {"gmres": gmres, "bicgstab": bicgstab, "cg": cg}[linear_solve]
+    return lambda matvec, b: krylov(matvec, b, tol=rtol, **options)[0]
+
+
+def check_linear_solve(call, linear_solve):
+    names = ("gmres", "bicgstab", "cg", "diagonal", "dense")
+    if not callable(linear_solve) and linear_solve not in names:
+        raise ValueError(
+            f"`{call}(linear_solve=...)` should be one of {', '.join(map(repr, names))}, or a function of matvec "
+            f"and b. Got {linear_solve!r}."
+        )
+
+
+def _diagonal(matvec, b):
+    return b / matvec(jnp.ones_like(b))
+
+
+def _dense(matvec, b):
+    return jnp.linalg.solve(stacked(matvec, b.size, b.dtype, None).T, b)

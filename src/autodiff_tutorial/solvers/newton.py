@@ -1,0 +1,156 @@
+"""Newton's method: for roots, and for minima, by products with the derivative only."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from autodiff_tutorial.solvers.linear_systems import check_linear_solve, linear_method
+from autodiff_tutorial.solvers.problems import Solution, largest, problem, relative, tolerances
+
+
+def newton(
+    fn: Callable,
+    y0,
+    *,
+    linear_solve: str | Callable = "gmres",
+    rtol: float | None = None,
+    atol: float | None = None,
+    max_steps: int = 50,
+) -> Solution:
+    r"""Find a root of fn by Newton's method.
+
+    .. math:: y_{k+1} = y_k + \delta_k, \qquad \partial f(y_k)\, \delta_k = -f(y_k) .
+
+    It ends when :math:`|\delta| \le \mathrm{atol} + \mathrm{rtol}\, |y|`, elementwise; as convergence is quadratic, the
+    error is then far smaller. At a root where the derivative is singular, steps only halve: that is told by their
+    ratio, and counts as not converged. A step costs a linearization of fn and a linear system.
+
+    Parameters
+    ----------
+    fn : callable
+        Takes an array or a pytree, and returns the same structure, shapes and dtype; traceable.
+    y0 : array_like or pytree of floats
+        Where to start.
+    linear_solve : str or callable
+        As in `solve_linear`.
+    rtol, atol : float, optional
+        Tolerances; by default the machine epsilon to the power 2/3: 4e-11 in float64, 2e-5 in float32.
+    max_steps : int
+        How many steps are taken at most.
+
+    Returns
+    -------
+    Solution
+        Where a step is not finite, `y` is the last iterate before it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `y0` is empty or holds other than floats of one dtype, fn returns another structure, or an option is wrong.
+
+    Examples
+    --------
+    >>> found = newton(lambda y: y**3 - 2, 1.0)
+    >>> print(f"{found.y:.5f}", found.converged)
+    1.25992 True
+    """
+    call = "solvers.newton"
+    f, y, unravel = problem(call, fn, y0)
+    check_linear_solve(call, linear_solve)
+    rtol, atol, max_steps = tolerances(call, y.dtype, rtol, atol, max_steps)
+    # Steps that are right to a few digits converge nearly as fast, and cost far fewer products.
+    solve = linear_method(linear_solve, y.size, float(jnp.finfo(y.dtype).eps) ** 0.25)
+
+    def unfinished(state):
+        _, size, _, k, sound = state
+        return (size > 1) & (k < max_steps) & sound
+
+    def step(state):
+        y, size, ratio, k, _ = state
+        value, matvec = jax.linearize(f, y)
+        delta = solve(matvec, -value)
+        sound = jnp.all(jnp.isfinite(delta))
+        new = jnp.where(sound, y + delta, y)
+        new_size = relative(delta, new, rtol, atol)
+        # Rounding may end what halving began, so the ratio before the last counts as well.
+        new_ratio = new_size / size
+        halving = (new_size <= 1) & (jnp.maximum(new_ratio, ratio) > 0.4)
+        return new, new_size, new_ratio, k + 1, sound & ~halving
+
+    infinity, zero = jnp.asarray(jnp.inf, y.dtype), jnp.zeros((), y.dtype)
+    y, size, _, k, sound = jax.lax.while_loop(unfinished, step, (y, infinity, zero, 0, True))
+    residual = largest(f(y))
+    return Solution(unravel(y), (size <= 1) & sound & jnp.isfinite(residual), k, residual)
+
+
+def newton_cg(
+    fn: Callable, y0, *, rtol: float | None = None, atol: float | None = None, max_steps: int = 100
+) -> Solution:
+    r"""Find a local minimum of a scalar function by Newton's method, its systems solved by conjugate gradients.
+
+    .. math:: y_{k+1} = y_k + t \delta_k, \qquad \nabla^2 f(y_k)\, \delta_k = -\nabla f(y_k) .
+
+    Where :math:`\delta` does not point downhill, it is replaced by :math:`-\nabla f`; t is 1, or halved until f falls
+    by at least :math:`10^{-4}` of what its slope promises. It ends when
+    :math:`|\delta| \le \mathrm{atol} + \mathrm{rtol}\, |y|` for a Newton step, elementwise. A step costs up to n
+    Hessian-vector products. On its way down it may stop at a saddle that it meets exactly.
+
+    Parameters
+    ----------
+    fn : callable
+        Takes an array or a pytree of floats, and returns one number in the same dtype; twice differentiable.
+    y0 : array_like or pytree of floats
+        Where to start.
+    rtol, atol : float, optional
+        Tolerances, as in `newton`.
+    max_steps : int
+        How many steps are taken at most.
+
+    Returns
+    -------
+    Solution
+        Its `residual` is the largest element of the gradient.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `newton`, or if fn returns more than one number.
+
+    Examples
+    --------
+    >>> found = newton_cg(lambda y: (y[0] - 1) ** 2 + (y[0] - y[1]) ** 4 + y[1] ** 2, jnp.zeros(2))
+    >>> print(f"{found.y[0]:.3f} {found.y[1]:.3f}", found.converged)
+    0.750 0.250 True
+    """
+    call = "solvers.newton_cg"
+    f, y, unravel = problem(call, fn, y0, scalar=True)
+    rtol, atol, max_steps = tolerances(call, y.dtype, rtol, atol, max_steps)
+    eps = float(jnp.finfo(y.dtype).eps)
+    solve = linear_method("cg", y.size, eps**0.25)
+
+    def unfinished(state):
+        _, size, k, moved = state
+        return (size > 1) & (k < max_steps) & moved
+
+    def step(state):
+        y, _, k, _ = state
+        value = f(y)
+        gradient, matvec = jax.linearize(jax.grad(f), y)
+        delta = solve(matvec, -gradient)
+        downhill = (gradient @ delta < 0) & (delta @ matvec(delta) > 0) | jnp.all(gradient == 0)
+        delta = jnp.where(downhill, delta, -gradient)
+        slope = gradient @ delta
+
+        def too_long(t):
+            # Near the minimum f is flat to rounding, and its differences tell nothing.
+            enough = f(y + t * delta) <= value + 1e-4 * t * slope + 4 * eps * abs(value)
+            return ~enough & (t > eps)
+
+        t = jax.lax.while_loop(too_long, lambda t: t / 2, jnp.ones((), y.dtype))
+        size = jnp.where(downhill, relative(delta, y + delta, rtol, atol), jnp.inf)
+        return jnp.where(t > eps, y + t * delta, y), size, k + 1, t > eps
+
+    y, size, k, moved = jax.lax.while_loop(unfinished, step, (y, jnp.asarray(jnp.inf, y.dtype), 0, True))
+    residual = largest(jax.grad(f)(y))
+    return Solution(unravel(y), (size <= 1) & moved & jnp.isfinite(residual), k, residual)

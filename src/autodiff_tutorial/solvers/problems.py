@@ -1,0 +1,82 @@
+"""What all solvers share: a problem as vectors, what they return, and when they are done."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+from autodiff_tutorial.linear_maps.checking import checked_size, first_line
+
+
+class Solution(NamedTuple):
+    """What a solver found.
+
+    Attributes
+    ----------
+    y : array or pytree
+        The last iterate, solution or not.
+    converged : array of bool, shape ()
+        Whether the solver arrived. If not, look at `residual`.
+    n_steps : array of int, shape ()
+        How many steps it took.
+    residual : array of float, shape ()
+        The largest absolute value of what should be zero, at `y`.
+    """
+
+    y: Any
+    converged: jax.Array
+    n_steps: jax.Array
+    residual: jax.Array
+
+
+def problem(call, fn, y0, *, scalar=False):
+    """Return fn between vectors, y0 as a vector, and the way back, after a look at what fn returns."""
+    y0 = jax.tree.map(jnp.asarray, y0)
+    dtypes = sorted({str(leaf.dtype) for leaf in jax.tree.leaves(y0)})
+    if len(dtypes) > 1 or dtypes[:1] not in ([], ["float32"], ["float64"]):
+        raise TypeError(
+            f"`{call}(y0=...)` should hold floats of one dtype, float32 or float64. Got {', '.join(dtypes)}. "
+            "Write 2.0 for 2, or convert."
+        )
+    flat, unravel = ravel_pytree(y0)
+    if flat.size == 0:
+        raise ValueError(f"`{call}(y0=...)` should not be empty. Got no numbers.")
+    try:
+        found = jax.eval_shape(fn, y0)
+    except jax.errors.JAXTypeError as error:
+        raise TypeError(
+            f"`{call}(fn=...)` should be traceable by JAX: written with jax.numpy, without branches on values. "
+            f"Got {first_line(error)}."
+        ) from error
+    like = jax.ShapeDtypeStruct((), flat.dtype) if scalar else y0
+    got, wanted = (jax.tree.map(lambda a: f"{a.dtype}{list(a.shape)}", tree) for tree in (found, like))
+    if got != wanted:
+        words = "one number in the dtype of y" if scalar else "the structure, the shapes and the dtype of y"
+        raise TypeError(f"`{call}(fn=...)` should return {words}, {wanted}. Got {got}.")
+    if scalar:
+        return lambda v: fn(unravel(v)), flat, unravel
+    return lambda v: ravel_pytree(fn(unravel(v)))[0], flat, unravel
+
+
+def tolerances(call, dtype, rtol, atol, max_steps, default=None):
+    """Return the tolerances, by default the machine epsilon to the power 2/3, and the number of steps."""
+    given = {"rtol": rtol, "atol": atol}
+    for name, value in given.items():
+        if value is None:
+            given[name] = float(jnp.finfo(dtype).eps) ** (2 / 3) if default is None else default
+        elif not isinstance(value, int | float) or not 0 <= value < 1:
+            raise ValueError(f"`{call}({name}=...)` should be a number from 0 to 1, without 1. Got {value!r}.")
+    return given["rtol"], given["atol"], checked_size("max_steps", max_steps, call)
+
+
+def largest(v):
+    return jnp.max(abs(v))
+
+
+def relative(change, y, rtol, atol):
+    """Return the largest change in units of what is tolerated: at most 1 where all is well."""
+    tolerated = atol + rtol * abs(y)
+    return jnp.max(
+        jnp.where(change == 0, 0, abs(change) / jnp.where(tolerated > 0, tolerated, jnp.finfo(y.dtype).tiny))
+    )
