@@ -1,4 +1,4 @@
-"""What is left out on a machine without PyTorch, in the open: the module and the chapter that need it."""
+"""What is left out on a machine without PyTorch, in the open: the module and the cells that need it."""
 
 from importlib.util import find_spec
 
@@ -15,7 +15,9 @@ def pytest_report_header():
 
 
 def pytest_collection_modifyitems(items):
-    """Skip the cells of the chapter."""
+    """Skip the cells of the chapter on PyTorch, and the one of another that registers a rule there."""
     for item in items:
-        if not HAS_TORCH and item.path.name == "frameworks.ipynb":
+        cell = getattr(item, "cell", None)
+        alone = cell is not None and "torch" in cell.metadata.get("tags", ())
+        if not HAS_TORCH and (item.path.name == "frameworks.ipynb" or alone):
             item.add_marker(pytest.mark.skip(reason=WITHOUT))

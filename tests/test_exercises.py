@@ -513,6 +513,186 @@ def cubic(n, gaps=1, steps=12, power=3, factor=1.0, source=100.0, bend=1.0, wide
     return u
 
 
+def rounded(plain=0, through=6, product=6.3, ramp=2):
+    return plain, through, product, ramp
+
+
+def log_det_pulled(A, y_bar, inverse=np.linalg.inv, scale=lambda A: 1.0):
+    """Pull a cotangent through log |det A|, with the mistakes that readers make."""
+    return y_bar * scale(A) * inverse(A).T
+
+
+def system_pulled(A, b, x_bar, b_bar_of=np.transpose, old_of=None, x_of=np.array, right=np.linalg.solve, sign=-1):
+    """Pull a cotangent through a linear system, with the mistakes of those who mend a rule."""
+    b_bar = np.linalg.solve(b_bar_of(A), x_bar)
+    old = b_bar if old_of is None else np.linalg.solve(old_of(A), x_bar)
+    return sign * np.outer(old, right(x_of(A), b)), b_bar
+
+
+def in_corner(f, A, E, second=np.array, lower=np.zeros_like, row=0, column=1):
+    """Call a function of matrices on a block matrix, with the mistakes that readers make."""
+    n = len(A)
+    whole = f(np.block([[A, E], [lower(E), second(A)]]))
+    return whole[row * n :][:n, column * n :][:, :n]
+
+
+def in_reverse(f, A, E, **changed):
+    return in_corner(f, A.T, E, **changed)
+
+
+def along_identity(f, A):
+    return in_corner(f, A, np.eye(len(A)))
+
+
+def entry_by_entry(f, A, C_bar):
+    return np.array([np.sum(C_bar * in_corner(f, A, E)) for E in np.eye(A.size).reshape(-1, *A.shape)]).reshape(A.shape)
+
+
+def length(rule, value=lambda x: jnp.sqrt(jnp.sum(x**2))):
+    """Give a norm a rule, with the mistakes that readers make."""
+    norm = jax.custom_jvp(value)
+    norm.defjvp(lambda primals, tangents: (value(*primals), rule(*primals, *tangents, value(*primals))))
+    return norm
+
+
+def over(x, v, y, zero=1.0, limit=0.0):
+    return jnp.vdot(x, v) / jnp.where(y > limit, y, zero)
+
+
+def to_levels(n, value=None, mask=lambda x, y: (x > 0) & (x < 1), slope=1.0):
+    """Round to levels with a rule, with the mistakes that readers make."""
+    value = value or (lambda x, n: jnp.round(jnp.clip(x, 0, 1) * (n - 1)) / (n - 1))
+    f = jax.custom_jvp(lambda x: value(x, n))
+    f.defjvp(lambda primals, tangents: (f(*primals), slope * mask(*primals, f(*primals)) * tangents[0]))
+    return f
+
+
+def sylvester_moved(A, B, C, A_dot, B_dot, C_dot, a=-1, b=-1, c=1, turned=(), solve=linalg.solve_sylvester):
+    """Push tangents through Sylvester's equation, with the mistakes that readers make."""
+    X = linalg.solve_sylvester(A, B, C)
+    a_term = X @ A_dot if "A" in turned else A_dot @ X
+    b_term = B_dot @ X if "B" in turned else X @ B_dot
+    return solve(A, B, c * C_dot + a * a_term + b * b_term)
+
+
+def sylvester_solved(A, B, C):
+    system = jnp.kron(A, jnp.eye(len(B))) + jnp.kron(jnp.eye(len(A)), B.T)
+    return jnp.linalg.solve(system, C.ravel()).reshape(C.shape)
+
+
+def sylvester_stepped(A, B, C, A_dot, B_dot, C_dot, h=1e-6):
+    ends = [linalg.solve_sylvester(A + s * A_dot, B + s * B_dot, C + s * C_dot) for s in (h, -h)]
+    return (ends[0] - ends[1]) / (2 * h)
+
+
+def climbed(one=1 / 2, two=3 / 4, ten=1 - 2**-10, theorem=1):
+    return one, two, ten, theorem
+
+
+def anomaly(E, e, turn=np.cos, sign=-1, first=1, second=1):
+    """Differentiate Kepler's equation, with the mistakes that readers make."""
+    below = 1 + sign * e * turn(E)
+    return first * np.sin(E) / below, second / below
+
+
+def fixed_pulled(f, z, a, z_bar, of=np.transpose, sign=-1, eye=1, solve=np.linalg.solve):
+    """Pull a cotangent of a fixed point back, with the mistakes that readers make."""
+    f_z, f_a = (np.asarray(J) for J in jax.jacobian(f, (0, 1))(z, a))
+    return f_a.T @ solve(eye * np.eye(len(z)) + sign * of(f_z), z_bar)
+
+
+def sensitive(F, y, a, sign=-1, of=np.array, solve=np.linalg.solve):
+    """Differentiate a root, with the mistakes that readers make."""
+    F_y, F_a = (np.asarray(J) for J in jax.jacobian(F, (0, 1))(y, a))
+    return sign * solve(of(F_y), F_a)
+
+
+def penalized(X, t, lam, scale=-1, inner=True, held=lambda w, lam: w, gram=1, weight=1):
+    """Differentiate a fit by the weight of its penalty, with the mistakes that readers make."""
+    H = X.T @ X + lam * np.eye(X.shape[1])
+    w = np.linalg.solve(H, X.T @ t)
+    H = gram * X.T @ X + weight * lam * np.eye(X.shape[1])
+    return scale * (np.linalg.lstsq(H, held(w, lam))[0] if inner else held(w, lam))
+
+
+def fifth_root(a, steps=100):
+    y = a
+    for _ in range(steps):
+        y = y - (y**5 + y - a) / (5 * y**4 + 1)
+    return y
+
+
+def bent_root(a, first=lambda y, a: 1 / (5 * y**4 + 1), second=lambda y, s: -20 * y**3 * s**3, steps=100):
+    """Differentiate a root twice, with the mistakes that readers make."""
+    y = fifth_root(a, steps)
+    return y, first(y, a), second(y, 1 / (5 * y**4 + 1))
+
+
+def excess(p, t):
+    first = jnp.exp(2 - p[0] + 0.4 * p[1]) - 2 * (p[0] - t)
+    return jnp.stack([first, jnp.exp(1.5 + 0.3 * p[0] - p[1]) - 3 * p[1]])
+
+
+@cache
+def market(t, steps=12, found=None):
+    """Return prices, and the slopes of the excess there, by prices and by the tax."""
+    p, at = np.ones(2), t if found is None else found
+    for _ in range(steps):
+        p = p - np.linalg.solve(jax.jacobian(excess)(p, at), excess(p, at))
+    return p, *map(np.asarray, jax.jacobian(excess, (0, 1))(p, t))
+
+
+def taxed(t, steps=12, found=None, sign=-1, of=np.array, solve=np.linalg.solve, added=0.0):
+    """Differentiate an equilibrium by a tax, with the mistakes that readers make."""
+    _, F_p, F_t = market(t, steps, found)
+    return sign * solve(of(F_p), F_t) + added
+
+
+def settled_layer(W, x, steps=100):
+    return jax.lax.fori_loop(0, steps, lambda k, z: jnp.tanh(W @ z + x), jnp.zeros_like(x))
+
+
+def layer_until_still(W, x):
+    """Step until z does not change: JAX cannot reverse that."""
+
+    def moves(zs):
+        return jnp.abs(zs[1] - zs[0]).max() > 1e-12
+
+    zs = jax.lax.while_loop(moves, lambda zs: (zs[1], jnp.tanh(W @ zs[1] + x)), (0 * x, jnp.tanh(x)))
+    return zs[1]
+
+
+def layer_pulled(W, z, x, z_bar, matrix=lambda W, d: (d[:, None] * W).T, sign=-1, scale=lambda u, d: d * u):
+    """Pull a cotangent through a layer of any depth, with the mistakes that readers make."""
+    d = 1 - z**2
+    x_bar = scale(jnp.linalg.solve(jnp.eye(len(z)) + sign * matrix(W, d), z_bar), d)
+    return jnp.outer(x_bar, z), x_bar
+
+
+def layered(pull=layer_pulled, value=settled_layer, **changed):
+    """Give a layer a rule."""
+    layer = jax.custom_vjp(lambda W, x: value(W, x))
+    layer.defvjp(lambda W, x: (value(W, x), (W, value(W, x), x)), lambda kept, z_bar: pull(*kept, z_bar, **changed))
+    return layer
+
+
+def layered_with(W_bar):
+    """Give a layer a rule with another cotangent of W."""
+
+    def pull(W, z, x, z_bar):
+        bars = layer_pulled(W, z, x, z_bar)
+        return W_bar(*bars, z, x), bars[1]
+
+    return layered(pull)
+
+
+def stepped_back(W, z, x, z_bar):
+    """Sum the series of the inverse step by step."""
+    d = 1 - z**2
+    u = jax.lax.fori_loop(0, 150, lambda k, u: z_bar + W.T @ (d * u), jnp.zeros_like(z))
+    return jnp.outer(d * u, z), d * u
+
+
 # Exercise to wrong answers, each with words of the hint that it should get.
 WRONG = {
     "finite_differences.digits": [
@@ -1533,6 +1713,376 @@ WRONG = {
         (lambda n: cubic(n) * (1 + 1e-6), "close. Are there enough steps"),
         (lambda n: cubic(n - 1), "the shape should be (50,), and is (49,)"),
     ],
+    "custom_rules.rounds": [
+        (rounded(plain=6), "so it is with the straight-through rounding"),
+        (rounded(plain=6.6), "How steep is jnp.round"),
+        (rounded(plain=3), "that is the rounded number"),
+        (rounded(plain=9), "that is the value"),
+        (rounded(plain=math.nan), "a finite slope"),
+        (rounded(plain=1), "multiplies by the slope of jnp.round"),
+        (rounded(through=6.6), "Its value is rounded"),
+        (rounded(through=0), "q lets the tangent pass"),
+        (rounded(through=1), "The square adds a factor"),
+        (rounded(through=3), "twice its argument"),
+        (rounded(through=9), "that is the value"),
+        (rounded(through=5), "taken at the value of q"),
+        (rounded(product=3), "q has a slope too"),
+        (rounded(product=3.3), "The first factor moves too"),
+        (rounded(product=6.6), "The value of q is rounded"),
+        (rounded(product=6), "The first factor is not rounded"),
+        (rounded(product=9.9), "that is the value"),
+        (rounded(product=1), "takes the other factor with it"),
+        (rounded(product=0), "the product rule"),
+        (rounded(ramp=0), "Is x not on it"),
+        (rounded(ramp=1), "On the ramp it is steeper"),
+        (rounded(ramp=0.5), "that is the width"),
+        (rounded(ramp=4), "not of a half of it"),
+        (rounded(ramp=3.1), "that is the value"),
+        (rounded(ramp=5), "over which width"),
+        (rounded()[:3], "four numbers"),
+        (6.3, "four numbers"),
+    ],
+    "custom_rules.logdet": [
+        (lambda A, y_bar: log_det_pulled(A, y_bar).T, "that is the transpose"),
+        (lambda A, y_bar: log_det_pulled(A, 1.0), "y_bar is missing"),
+        (lambda A, y_bar: log_det_pulled(A, 1.0).T, "and that is the transpose"),
+        (partial(log_det_pulled, scale=np.linalg.det), "for the determinant itself"),
+        (partial(log_det_pulled, scale=lambda A: abs(np.linalg.det(A))), "for |det A| itself"),
+        (partial(log_det_pulled, scale=lambda A: 1 / np.linalg.det(A)), "once too often"),
+        (lambda A, y_bar: log_det_pulled(A, y_bar, scale=np.linalg.det).T, "itself, and transposed"),
+        (partial(log_det_pulled, scale=lambda A: np.sign(np.linalg.det(A))), "The sign of det A plays no part"),
+        (partial(log_det_pulled, inverse=np.array), "where its inverse belongs"),
+        (partial(log_det_pulled, inverse=np.transpose), "where its inverse belongs"),
+        (lambda A, y_bar: y_bar / A, "1 over each entry"),
+        (lambda A, y_bar: np.diag(np.diag(log_det_pulled(A, y_bar))), "beside the diagonal"),
+        (lambda A, y_bar: y_bar * np.linalg.det(A), "A_bar has the shape of A"),
+        (lambda A, y_bar: y_bar * np.eye(len(A)), "the trace of the inverse of A times E"),
+    ],
+    "custom_rules.slip": [
+        (partial(system_pulled, b_bar_of=np.array), "that is the slip itself"),
+        (partial(system_pulled, b_bar_of=lambda A: (A + A.T) / 2), "makes A symmetric"),
+        (lambda A, b, x_bar: (np.eye(len(b)), A.T @ x_bar), "that multiplies"),
+        (lambda *args: (system_pulled(*args)[0], -system_pulled(*args)[1]), "x grows with b"),
+        (lambda *args: system_pulled(*args)[::-1], "that is A_bar, which comes first"),
+        (lambda A, b, x_bar: (np.eye(len(b)), b), "Which matrix is it"),
+        (partial(system_pulled, old_of=np.array), "A_bar still holds the old one"),
+        (partial(system_pulled, x_of=np.transpose), "That part was right"),
+        (lambda *args: (system_pulled(*args)[0].T, system_pulled(*args)[1]), "Row i of A belongs to entry i of b"),
+        (lambda *args: (system_pulled(*args, old_of=np.array)[0].T, system_pulled(*args)[1]), "holds the old b_bar"),
+        (partial(system_pulled, sign=1), "where A grows, x shrinks"),
+        (partial(system_pulled, right=lambda A, b: b), "b where x belongs"),
+        (
+            lambda *args: (system_pulled(*args[:2], args[0].T @ args[2])[0], system_pulled(*args)[1]),
+            "x_bar where b_bar",
+        ),
+        (lambda A, b, x_bar: (b, np.linalg.solve(A.T, x_bar)), "A_bar has the shape of A"),
+        (partial(system_pulled, sign=0), "acts as a change -E x of b"),
+        (lambda *args: system_pulled(*args)[0], "return 2 results"),
+    ],
+    "custom_rules.block": [
+        (lambda f, A, E: f(A), "that is f(A)"),
+        (partial(in_corner, column=0), "that is f(A)"),
+        (partial(in_corner, row=1), "that is f(A)"),
+        (partial(in_corner, row=1, column=0), "that corner is 0"),
+        (lambda f, A, E: in_corner(f, A, 0 * E, lower=lambda _: E), "that corner is 0"),
+        (lambda f, A, E: f(np.block([[A, E], [0 * A, A]])), "Cut a block out"),
+        (lambda f, A, E: in_corner(f, A, E).T, "that is the transpose"),
+        (lambda f, A, E: in_corner(f, A, E.T), "along the transpose of E"),
+        (lambda f, A, E: in_corner(f, A.T, E), "at the transpose of A"),
+        (lambda f, A, E: along_identity(f, A), "Where is E"),
+        (partial(in_corner, second=np.zeros_like), "one of the two is 0"),
+        (lambda f, A, E: in_corner(f, 0 * A, E, second=lambda _: A), "one of the two is 0"),
+        (partial(in_corner, second=lambda A: np.eye(len(A))), "one of the two is I"),
+        (partial(in_corner, second=np.transpose), "one of the two is transposed"),
+        (partial(in_corner, lower=np.array), "E stands in one corner only"),
+        (lambda f, A, E: f(A + E) - f(A), "that is a change of f"),
+        (lambda f, A, E: f(A + E), "that is f at A + E"),
+        (lambda f, A, E: along_identity(f, A) @ E, "if A and E commute"),
+        (lambda f, A, E: E @ along_identity(f, A), "if A and E commute"),
+        (lambda f, A, E: f(A) @ E, "Only for exp"),
+        (lambda f, A, E: f(A) * E, "entry by entry"),
+        (lambda f, A, E: f(E), "that is f(E)"),
+        (lambda f, A, E: -in_corner(f, A, E), "the sign is reversed"),
+        (lambda f, A, E: (f(A + 1e-4 * E) - f(A)) / 1e-4, "a finite difference"),
+        (lambda f, A, E: E, "[[A, E], [0, A]]"),
+        (lambda f, A, E: in_corner(f, A, E)[0], "the shape should be (3, 3), and is (3,)"),
+        (lambda f, A, E: in_corner(f, A, E) + 0 * f(A), "two calls"),
+        (lambda f, A, E: in_corner(f, A, E) + 0 * f(A) + 0 * f(E), "one call is enough"),
+    ],
+    "custom_rules.pullback": [
+        (in_corner, "forward, not back. What is the adjoint"),
+        (lambda *args: in_corner(*args).T, "not to transpose the map"),
+        (lambda f, A, C_bar: in_reverse(f, A, C_bar.T), "not to transpose the map"),
+        (lambda *args: in_reverse(*args).T, "that is the transpose of the answer"),
+        (lambda f, A, C_bar: in_corner(f, A, C_bar.T), "Is C_bar transposed, in place of A"),
+        (partial(in_corner, second=np.transpose), "only one of the two blocks"),
+        (partial(in_reverse, second=np.transpose), "only one of the two blocks"),
+        (partial(in_reverse, second=np.zeros_like), "One of yours is 0"),
+        (lambda f, A, C_bar: along_identity(f, A).T @ C_bar, "if all matrices commute"),
+        (lambda f, A, C_bar: C_bar @ along_identity(f, A).T, "if all matrices commute"),
+        (lambda f, A, C_bar: along_identity(f, A) * C_bar, "entry by entry"),
+        (lambda f, A, C_bar: along_identity(f, A).T, "Where is C_bar"),
+        (partial(in_corner, column=0), "that is f(A)"),
+        (partial(in_reverse, column=0), "f at the transpose of A"),
+        (partial(in_reverse, row=1, column=0), "that corner is 0"),
+        (lambda *args: -in_reverse(*args), "the sign is reversed"),
+        (lambda f, A, C_bar: f(np.block([[A.T, C_bar], [0 * A, A.T]])), "Cut a block out"),
+        (lambda f, A, C_bar: (f(A.T + 1e-4 * C_bar) - f(A.T)) / 1e-4, "a finite difference"),
+        (lambda f, A, C_bar: C_bar, "which factors are transposed"),
+        (lambda f, A, C_bar: in_reverse(f, A, C_bar)[0], "the shape should be (3, 3), and is (3,)"),
+        (entry_by_entry, "a call for every entry"),
+    ],
+    "custom_rules.norm": [
+        (lambda x: jnp.sqrt(jnp.sum(x**2)), "0 / 0 is not a number"),
+        (jnp.linalg.norm, "0 / 0 is not a number"),
+        (lambda x: jnp.sum(x**2) / jnp.sqrt(jnp.sum(x**2)), "The value needs no division"),
+        (length(lambda x, v, y: jnp.vdot(x, v) / y), "What should the rule divide by"),
+        (length(lambda x, v, y: jnp.where(y > 0, jnp.vdot(x, v) / y, 0.0)), "in reverse the division still"),
+        (length(lambda x, v, y: jnp.where(y > 0, over(x, v, y), jnp.linalg.norm(v))), "that is no linear map"),
+        (length(lambda x, v, y: jnp.linalg.norm(v)), "that is the norm of x_dot"),
+        (length(lambda x, v, y: jnp.vdot(x, v)), "the division by the norm is missing"),
+        (length(lambda x, v, y: 2 * jnp.vdot(x, v)), "the slope of the square"),
+        (length(lambda x, v, y: over(x, v, y) / jnp.where(y > 0, y, 1.0)), "divided by the norm twice"),
+        (length(lambda x, v, y: -over(x, v, y)), "the sign is reversed"),
+        (length(lambda x, v, y: y), "that is the norm itself"),
+        (length(lambda x, v, y: jnp.where(y > 0, over(x, v, y), jnp.sum(v))), "asked for 0 where x is 0"),
+        (length(lambda x, v, y: over(x, v, y, limit=1e-6, zero=jnp.inf)), "x is small here, but not 0"),
+        (length(lambda x, v, y: over(x, v, y + 1e-6, zero=1.0)), "the product of x and x_dot"),
+        (length(lambda x, v, y: 3 * over(x, v, y)), "the product of x and x_dot"),
+        (length(lambda x, v, y: jnp.ones(2) * over(x, v, y), lambda x: x), "the norm is one number"),
+        (length(lambda x, v, y: jax.lax.cond(y > 0, lambda: jnp.vdot(x, v) / y, lambda: 0.0)), "lax.cond"),
+        (lambda x: jnp.sum(abs(x)), "the sum of the absolute values"),
+        (lambda x: jnp.sum(x**2), "the square of the norm"),
+        (lambda x: jnp.max(abs(x)), "the largest entry"),
+        (partial(root, limit=1e-12), "x is small here, but not 0"),
+        (partial(root, inner=None, outer=False, added=1e-12), "a number added under the root"),
+        (partial(root, inner=None, outer=False, floor=1e-30), "a number added under the root"),
+        (partial(root, outer=False), "the norm of 0 is 0"),
+        (lambda x: jnp.max(x), "the root of the sum of the squares"),
+        (root_if, "no `if` on it"),
+        (np.linalg.norm, "no float() and no NumPy"),
+    ],
+    "custom_rules.through": [
+        (lambda n: lambda x: jnp.round(jnp.clip(x, 0, 1) * (n - 1)) / (n - 1), "Where is its tangent to pass"),
+        (partial(to_levels, mask=lambda x, y: True), "the clip is part of the derivative"),
+        (lambda n: to_levels(n, slope=n - 1.0), "comes into the slope and goes out"),
+        (lambda n: to_levels(n, slope=1 / (n - 1)), "comes into the slope and goes out"),
+        (partial(to_levels, mask=lambda x, y: (x <= 0) | (x >= 1)), "inside and outside are swapped"),
+        (partial(to_levels, mask=lambda x, y: (y > 0) & (y < 1)), "by x, not by its level"),
+        (partial(to_levels, slope=3.0), "1 where 0 < x < 1"),
+        (partial(to_levels, mask=lambda x, y: jnp.mean((x > 0) & (x < 1))), "entry by entry"),
+        (partial(to_levels, value=lambda x, n: jnp.clip(x, 0, 1)), "clipped, but not rounded"),
+        (partial(to_levels, value=lambda x, n: jnp.round(x * (n - 1)) / (n - 1)), "rounded, but not clipped"),
+        (partial(to_levels, value=lambda x, n: jnp.round(jnp.clip(x, 0, 1) * n) / n), "Yours are n + 1"),
+        (partial(to_levels, value=lambda x, n: jnp.floor(jnp.clip(x, 0, 1) * n) / n), "both included"),
+        (partial(to_levels, value=lambda x, n: jnp.floor(jnp.clip(x, 0, 1) * (n - 1)) / (n - 1)), "that rounds down"),
+        (partial(to_levels, value=lambda x, n: jnp.ceil(jnp.clip(x, 0, 1) * (n - 1)) / (n - 1)), "that rounds up"),
+        (partial(to_levels, value=lambda x, n: jnp.round(jnp.clip(x, 0, 1) * (n - 1))), "the number of the level"),
+        (partial(to_levels, value=lambda x, n: jnp.round(jnp.clip(x, 0, 1))), "the levels are 0 and 1"),
+        (partial(to_levels, value=lambda x, n: jnp.clip(jnp.round(x * (n - 1)), 0, 1)), "clip before the scale"),
+        (partial(to_levels, value=lambda x, n: 0 * x), "scale to n - 1 gaps"),
+        (lambda n: jnp.linspace(0, 1, n), "returns a function of x"),
+        (lambda n: lambda x: np.round(np.clip(x, 0, 1) * (n - 1)) / (n - 1), "no `if` on it"),
+    ],
+    "custom_rules.sylvester": [
+        (partial(sylvester_moved, a=1, b=1), "with which sign"),
+        (partial(sylvester_moved, a=1), "with which sign"),
+        (partial(sylvester_moved, b=1), "with which sign"),
+        (partial(sylvester_moved, turned="AB"), "the order of the factors"),
+        (partial(sylvester_moved, turned="A"), "the order of the factors"),
+        (partial(sylvester_moved, turned="B"), "the order of the factors"),
+        (partial(sylvester_moved, a=0, b=0), "A and B move too"),
+        (partial(sylvester_moved, c=0), "the share of C_dot is missing"),
+        (partial(sylvester_moved, b=0), "the share of B_dot is missing"),
+        (partial(sylvester_moved, a=0), "the share of A_dot is missing"),
+        (partial(sylvester_moved, solve=lambda A, B, right: right), "Solve it"),
+        (lambda A, B, C, *dots: linalg.solve_sylvester(A, B, C), "that is X"),
+        (partial(sylvester_moved, solve=lambda A, B, right: linalg.solve_sylvester(A.T, B.T, right)), "the transposes"),
+        (lambda A, B, C, *dots: linalg.solve_sylvester(*dots), "X is not linear in A and B"),
+        (
+            lambda *args: sylvester_moved(*args, a=0, b=0) + sylvester_moved(*args, c=0, solve=lambda A, B, R: R),
+            "belong inside",
+        ),
+        (lambda *args: -sylvester_moved(*args), "the sign is reversed"),
+        (lambda *args: sylvester_moved(*args) if len(args[0]) == len(args[1]) else args[2].T, "that is transposed"),
+        (sylvester_stepped, "a finite difference"),
+        (lambda A, B, C, *dots: C, "by the product rule"),
+        (lambda *args: sylvester_moved(*args)[0], "the shape should be (3, 3), and is (3,)"),
+    ],
+    "implicit.unrolled": [
+        (climbed(one=1), "One step does not lead so far"),
+        (climbed(one=0), "but the step itself does"),
+        (climbed(one=0.75), "one step too many"),
+        (climbed(one=2), "How does a enter the step"),
+        (climbed(two=1), "it also halves what the first has given"),
+        (climbed(two=0.5), "The z that enters it depends on a as well"),
+        (climbed(two=0.25), "has a share of its own"),
+        (climbed(two=0.875), "one step too many"),
+        (climbed(two=2), "halves what it is handed"),
+        (climbed(ten=1), "is not zero yet"),
+        (climbed(ten=2**-10), "that is what is missing"),
+        (climbed(ten=1 - 2**-9), "one step too few"),
+        (climbed(ten=1 - 2**-11), "one step too many"),
+        (climbed(ten=0.5), "the slope of one step alone"),
+        (climbed(ten=5), "halves what it is handed"),
+        (climbed(theorem=0.5), "that is f_a alone"),
+        (climbed(theorem=2), "that is the inverse alone"),
+        (climbed(theorem=1 / 3), "the sign of f_z is reversed"),
+        (climbed(theorem=0.25), "to be divided by I - f_z"),
+        (climbed(theorem=0.75), "a series that goes on"),
+        (climbed(theorem=0.999), "does not count steps"),
+        (climbed(theorem=-1), "Do they depend on z here"),
+        (climbed()[:3], "fill in four numbers"),
+        (1.0, "fill in four numbers"),
+    ],
+    "implicit.kepler": [
+        (partial(anomaly, sign=1), "Differentiate E - e sin E by E"),
+        (partial(anomaly, turn=np.sin), "that has e sin E below"),
+        (partial(anomaly, first=-1), "the theorem has another minus"),
+        (lambda E, e: anomaly(E, e)[::-1], "dE/de comes first"),
+        (lambda E, e: (np.sin(E), 1.0), "that is -F_e"),
+        (lambda E, e: (-np.sin(E), 1.0), "that is F_e"),
+        (lambda E, e: (np.sin(E) * (1 - e * np.cos(E)), 1.0), "that multiplies by F_E"),
+        (lambda E, e: (np.cos(E) / (1 - e * np.cos(E)), 1.0), "by e, not by E"),
+        (partial(anomaly, first=0.6), "has no e left"),
+        (lambda E, e: (e * np.cos(E) / (1 - e * np.cos(E)), 1.0), "by e, not by E"),
+        (partial(anomaly, first=2), "E depends on e"),
+        (lambda E, e: (anomaly(E, e)[0],) * 2, "that is dE/de"),
+        (lambda E, e: (anomaly(E, e)[0], 1 - e * np.cos(E)), "that is dM/dE"),
+        (lambda E, e: (anomaly(E, e)[0], 1.0), "E is there twice"),
+        (lambda E, e: (anomaly(E, e)[0], anomaly(E, e, sign=1)[1]), "that has 1 + e cos E below"),
+        (lambda E, e: (anomaly(E, e)[0], anomaly(E, e, turn=np.sin)[1]), "that has e sin E below"),
+        (partial(anomaly, second=-1), "E grows with M"),
+        (partial(anomaly, second=0.6), "without a factor e"),
+        (partial(anomaly, second=3), "E depends on M"),
+        (lambda E, e: anomaly(E, e)[0], "return 2 results, in this order: dE/de and dE/dM"),
+    ],
+    "implicit.slip": [
+        (partial(fixed_pulled, of=np.array), "that is the slip itself"),
+        (partial(fixed_pulled, sign=1), "the sign of f_z is reversed: z = f(z, a)"),
+        (partial(fixed_pulled, sign=1, of=np.array), "the transpose is still missing"),
+        (lambda *args: -fixed_pulled(*args), "that of a fixed point has none"),
+        (partial(fixed_pulled, sign=0), "It takes a solve first"),
+        (partial(fixed_pulled, sign=1, solve=np.matmul), "two terms of a series"),
+        (partial(fixed_pulled, solve=np.matmul), "Solve with it"),
+        (partial(fixed_pulled, sign=1, eye=0), "z is on both sides"),
+        (lambda f, z, a, z_bar: np.linalg.solve(np.eye(len(z)) - jax.jacobian(f)(z, a).T, z_bar), "right so far"),
+        (lambda f, z, a, z_bar: z_bar, "Pull it back through f_a"),
+        (lambda f, z, a, z_bar: jax.jacobian(f, 1)(z, a), "that is a matrix"),
+        (lambda f, z, a, z_bar: a, "What is the inverse's transpose"),
+        (lambda *args: fixed_pulled(*args)[0], "the shape should be (3,), and is ()"),
+    ],
+    "implicit.dense": [
+        (partial(sensitive, sign=1), "the sign is reversed: F stays 0"),
+        (partial(sensitive, of=np.transpose), "That is for cotangents"),
+        (partial(sensitive, of=np.transpose, sign=1), "F_y is transposed, and the sign is reversed"),
+        (partial(sensitive, solve=np.matmul), "that multiplies by F_y"),
+        (partial(sensitive, solve=np.matmul, sign=1), "and mind the sign"),
+        (partial(sensitive, of=lambda F_y: np.eye(len(F_y)) - F_y, sign=1), "right for a fixed point"),
+        (partial(sensitive, of=lambda F_y: np.eye(len(F_y)), sign=1), "that is F_a alone"),
+        (partial(sensitive, of=lambda F_y: np.eye(len(F_y))), "that is -F_a alone"),
+        (partial(sensitive, of=lambda F_y: np.diag(np.diag(F_y))), "the diagonal of F_y"),
+        (partial(sensitive, solve=lambda F_y, F_a: np.linalg.pinv(F_a) @ F_y), "that solves with F_a"),
+        (partial(sensitive, solve=lambda F_y, F_a: np.linalg.pinv(F_a) @ F_y, sign=1), "that solves with F_a"),
+        (lambda *args: sensitive(*args).T, "that is the transpose. Row i"),
+        (lambda *args: -sensitive(*args).T, "the sign is reversed, and that is the transpose"),
+        (partial(sensitive, solve=lambda F_y, F_a: F_a.T @ np.linalg.inv(F_y)), "solve from the left"),
+        (lambda F, y, a: jax.jacobian(F)(y, a), "that is F_y, or its inverse"),
+        (lambda F, y, a: np.ones((len(y), len(a))), "when a and y move together"),
+        (lambda *args: sensitive(*args)[0], "the shape should be (3, 2), and is (2,)"),
+    ],
+    "implicit.ridge": [
+        (partial(penalized, scale=1), "the sign is reversed"),
+        (partial(penalized, scale=-2), "have a factor 2"),
+        (partial(penalized, scale=-0.5), "have a factor 2"),
+        (partial(penalized, scale=1, inner=False), "that is w itself"),
+        (partial(penalized, inner=False), "One is left out"),
+        (lambda *args: penalized(*args, held=lambda w, lam: -penalized(*args)), "one inverse too many"),
+        (lambda *args: penalized(*args, scale=1, held=lambda w, lam: penalized(*args)), "one inverse too many"),
+        (partial(penalized, gram=0), "as if it were not there"),
+        (partial(penalized, weight=0), "holds the penalty too"),
+        (
+            lambda X, t, lam: -(X.T @ X + lam * np.eye(X.shape[1])) @ penalized(X, t, lam, scale=1, inner=False),
+            "Solve with it",
+        ),
+        (partial(penalized, held=lambda w, lam: lam * w), "the derivative of lam w by lam is w"),
+        (lambda X, t, lam: -penalized(X, t, lam, 1, False) / ((X**2).sum(0) + lam), "by the diagonal"),
+        (partial(penalized, held=lambda w, lam: np.ones_like(w)), "not a vector of ones"),
+        (lambda X, t, lam: -np.linalg.inv(X.T @ X + lam * np.eye(X.shape[1])), "What does it multiply"),
+        (lambda X, t, lam: np.zeros(X.shape[1]), "Let lam and w move together"),
+        (lambda *args: penalized(*args)[0], "the shape should be (2,), and is ()"),
+    ],
+    "implicit.second": [
+        (lambda a: (np.roots([1, 0, 0, 0, 1, -a])[0], 1, 1), "one of the five roots is real"),
+        (lambda a: (np.sign(a) * abs(a) ** 0.2, 1, 1), "the root of y^5 = a"),
+        (lambda a: (a**5 + a, 1, 1), "y is to be found"),
+        (partial(bent_root, steps=1), "Are there enough steps"),
+        (partial(bent_root, first=lambda y, a: 5 * y**4 + 1), "that is da/dy"),
+        (partial(bent_root, first=lambda y, a: 1 / (5 * y**4)), "moves too"),
+        (partial(bent_root, first=lambda y, a: 1 / (5 * a**4 + 1)), "y, not a"),
+        (partial(bent_root, first=lambda y, a: -1 / (5 * y**4 + 1)), "y grows with a"),
+        (partial(bent_root, first=lambda y, a: 1 / (y**4 + 1)), "the derivative of y^5 is 5 y^4"),
+        (lambda a: (bent_root(a)[0], *bent_root(a)[:0:-1]), "y' comes before it"),
+        (partial(bent_root, first=lambda y, a: 3.0), "both sides of y^5 + y = a"),
+        (partial(bent_root, second=lambda y, s: 20 * y**3 * s**3), "the slope falls as y grows"),
+        (partial(bent_root, second=lambda y, s: -20 * y**3 * s**2), "y' is missing once: "),
+        (partial(bent_root, second=lambda y, s: 20 * y**3 * s**2), "y' is missing once, and the sign"),
+        (partial(bent_root, second=lambda y, s: -20 * y**3 * s), "y' enters more than once"),
+        (partial(bent_root, second=lambda y, s: -20 * y**3), "so y^5 bends"),
+        (partial(bent_root, second=lambda y, s: -10 * y**3 * s**3), "half of it"),
+        (partial(bent_root, second=lambda y, s: -5 * y**3 * s**3), "the derivative of 5 y^4"),
+        (partial(bent_root, second=lambda y, s: -4 * y**3 * s**3), "the derivative of 5 y^4"),
+        (partial(bent_root, second=lambda y, s: s**2), "the square of y'"),
+        (partial(bent_root, second=lambda y, s: 1 / (20 * y**3)), "not how an inverse function bends"),
+        (partial(bent_root, second=lambda y, s: 0.0), "not the same for all a"),
+        (partial(bent_root, second=lambda y, s: 7.0), "both factors depend on a"),
+        (lambda a: bent_root(a)[:2], "return 3 results, in this order: y, y' and y''"),
+    ],
+    "implicit.market": [
+        (lambda t: market(t)[0], "those are the prices"),
+        (partial(taxed, sign=1), "a tax makes good 1 dearer"),
+        (partial(taxed, added=np.array([-1, 0])), "the change of what the sellers get"),
+        (partial(taxed, solve=lambda F_p, F_t: F_t / np.diag(F_p)), "that is good 1 by itself"),
+        (partial(taxed, of=np.transpose), "F_p is transposed"),
+        (partial(taxed, of=lambda F_p: np.eye(2) - F_p, sign=1), "right for a fixed point"),
+        (partial(taxed, of=lambda F_p: np.eye(2), sign=1), "that is F_t"),
+        (partial(taxed, of=lambda F_p: np.eye(2)), "that is -F_t"),
+        (partial(taxed, steps=0), "not at the equilibrium"),
+        (partial(taxed, found=0.0), "without tax"),
+        (lambda t: [-0.3, 0.1], "Check the signs"),
+        (lambda t: [1.3, 0.1], "is borne by the sellers"),
+        (lambda t: [0.5, -0.1], "Check the signs"),
+        (partial(taxed, added=1e-4), "close. Are there enough steps"),
+        (lambda t: [0.6, 0.6], "when t and the prices move together"),
+        (lambda t: taxed(t)[0], "the shape should be (2,), and is ()"),
+    ],
+    "implicit.layer": [
+        (settled_layer, "step by step"),
+        (layer_until_still, "Put jax.custom_vjp around it"),
+        (lambda W, x: np.asarray(settled_layer(W, x)), "Use jax.numpy"),
+        (layered(lambda *args: layer_pulled(*args)[::-1]), "W_bar comes first"),
+        (layered(lambda *args: layer_pulled(*args)[1]), "a tuple of two: W_bar and x_bar"),
+        (layered(value=partial(settled_layer, steps=1)), "that is the first step"),
+        (layered(value=lambda W, x: W @ settled_layer(W, x) + x), "the tanh is missing"),
+        (layered(value=partial(settled_layer, steps=5)), "start from zeros"),
+        (layered(lambda *args: [np.asarray(bar) for bar in layer_pulled(*args)]), "have no values yet"),
+        (layered(sign=0), "through the last step alone"),
+        (layered(matrix=lambda W, d: d[:, None] * W), "the transpose is missing"),
+        (layered(scale=lambda u, d: u), "the slope of tanh is missing behind the solve"),
+        (layered(sign=1), "the sign of f_z is reversed"),
+        (layered(matrix=lambda W, d: W.T), "f_z is not W"),
+        (layered(matrix=lambda W, d: d[:, None] * W.T), "hence the columns of its transpose"),
+        (layered(matrix=lambda W, d: d * W), "and then comes the transpose"),
+        (layered(scale=lambda u, d: -d * u), "the sign is reversed"),
+        (layered(sign=0, scale=lambda u, d: u), "that is z_bar itself"),
+        (layered(scale=lambda u, d: 2 * d * u), "then pull u back"),
+        (layered_with(lambda W_bar, x_bar, z, x: W_bar.T), "Row i of W"),
+        (layered_with(lambda W_bar, x_bar, z, x: jnp.outer(x_bar, x)), "W multiplies z, not x"),
+        (layered_with(lambda W_bar, x_bar, z, x: W_bar / (1 - z**2)[:, None]), "W is inside of it"),
+        (layered_with(lambda W_bar, x_bar, z, x: -W_bar), "the sign is reversed"),
+        (layered_with(lambda W_bar, x_bar, z, x: 0 * W_bar), "acts as a change dW z of x"),
+        (lambda W, x: settled_layer(W, x)[:2], "the shape should be (3,), and is (2,)"),
+    ],
 }
 
 # Exercise that asks for a prediction to the numbers that no verdict may show.
@@ -1547,6 +2097,8 @@ SECRET = {
     "higher_order.passes": (1, 1000),
     "sparse.counts": (4, 3, 20),
     "sparse.hold": (0, 1),
+    "custom_rules.rounds": (6, 6.3, 2),
+    "implicit.unrolled": (0.5, 0.75, 0.999, 1),
 }
 
 # Right answers in other forms than those of the chapters' solutions.
@@ -1618,6 +2170,22 @@ RIGHT = {
     "sparse.arrow": lambda n: jnp.array(two_ended(n, columns=(5, -1), rows=(7, 2))),
     "sparse.hold": {"floor": FRONT > 0, "through": BOTH.tolist()},
     "sparse.newton": lambda n: jnp.asarray(cubic(n)),
+    "custom_rules.rounds": np.array([0, 6, 6.3, 2.0]),
+    "custom_rules.logdet": lambda A, y_bar: jax.grad(lambda A: y_bar * jnp.linalg.slogdet(A)[1])(A),
+    "custom_rules.slip": lambda A, b, x_bar: jax.vjp(jnp.linalg.solve, A, b)[1](jnp.asarray(x_bar)),
+    "custom_rules.block": lambda f, A, E: in_corner(f, A, 0 * E, lower=lambda _: E, row=1, column=0).tolist(),
+    "custom_rules.pullback": lambda f, A, C_bar: jnp.asarray(in_corner(f, A, C_bar.T)).T,
+    "custom_rules.norm": root,
+    "custom_rules.through": to_levels,
+    "custom_rules.sylvester": lambda *args: jax.jvp(sylvester_solved, args[:3], args[3:])[1],
+    "implicit.unrolled": [0.5, np.float64(0.75), 0.999, jnp.asarray(1)],
+    "implicit.kepler": lambda E, e: jnp.array([jnp.sin(E), 1.0]) / (1 - e * jnp.cos(E)),
+    "implicit.slip": lambda *args: fixed_pulled(*args).tolist(),
+    "implicit.dense": lambda F, y, a: sensitive(F, y, a).tolist(),
+    "implicit.ridge": lambda X, t, lam: jnp.asarray(penalized(X, t, lam)),
+    "implicit.second": lambda a: np.array(bent_root(a)),
+    "implicit.market": lambda t: taxed(t).tolist(),
+    "implicit.layer": layered(stepped_back),
 }
 
 
@@ -1682,5 +2250,5 @@ def test_error_of_the_attempt_is_shown(capsys):
 
 def test_unknown_exercise_is_refused():
     """A wrong id raises an error that lists the right ones."""
-    with pytest.raises(ValueError, match=r"`exercises.check\(id=...\)` should be one of 'finite_differences.curv"):
+    with pytest.raises(ValueError, match=r"`exercises.check\(id=...\)` should be one of 'custom_rules.block', "):
         check("finite_differences.sli", ...)

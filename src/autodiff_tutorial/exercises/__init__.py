@@ -1,6 +1,9 @@
 """The readers' exercises: `check` judges an attempt, and says what went wrong."""
 
 from autodiff_tutorial.exercises import (
+    custom_rules,
+    custom_rules_boxes,
+    custom_rules_matrices,
     finite_differences,
     forward_mode,
     forward_mode_second,
@@ -10,6 +13,9 @@ from autodiff_tutorial.exercises import (
     higher_order,
     higher_order_products,
     higher_order_series,
+    implicit,
+    implicit_models,
+    implicit_roots,
     linear_maps,
     reverse_mode,
     reverse_mode_rules,
@@ -23,6 +29,9 @@ from autodiff_tutorial.exercises.judge import check
 
 __all__ = [
     "check",
+    "custom_rules",
+    "custom_rules_boxes",
+    "custom_rules_matrices",
     "finite_differences",
     "forward_mode",
     "forward_mode_second",
@@ -32,6 +41,9 @@ __all__ = [
     "higher_order",
     "higher_order_products",
     "higher_order_series",
+    "implicit",
+    "implicit_models",
+    "implicit_roots",
     "linear_maps",
     "reverse_mode",
     "reverse_mode_rules",
