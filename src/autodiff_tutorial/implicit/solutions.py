@@ -69,6 +69,10 @@ def root(
         If `y0` is empty or holds other than floats of one dtype, fn returns another structure, an option is wrong, or
         fn does not change sign in the bracket.
 
+    Notes
+    -----
+    Outside of `jax.jit`, each call compiles its loops anew. Compile the function that calls it, and call that.
+
     References
     ----------
     Blondel and others (2022), Efficient and modular implicit differentiation, NeurIPS; Griewank and Walther (2008),

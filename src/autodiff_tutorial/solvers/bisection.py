@@ -61,20 +61,22 @@ def bisection(
     _check_signs(call, changes, (a, b, at_a, at_b))
 
     def unfinished(state):
-        a, b, k = state
+        a, b, k, _ = state
         return (relative(b - a, a + (b - a) / 2, rtol, atol) > 1) & (k < max_steps)
 
     def step(state):
-        a, b, k = state
+        a, b, k, defined = state
         middle = a + (b - a) / 2
-        left = jnp.sign(f(middle)) == jnp.sign(at_a)
-        return jnp.where(left, middle, a), jnp.where(left, b, middle), k + 1
+        at_middle = f(middle)
+        left = jnp.sign(at_middle) == jnp.sign(at_a)
+        defined &= ~jnp.isnan(at_middle).any()
+        return jnp.where(left, middle, a), jnp.where(left, b, middle), k + 1, defined
 
-    a, b, k = jax.lax.while_loop(unfinished, step, (a, b, 0))
+    a, b, k, defined = jax.lax.while_loop(unfinished, step, (a, b, 0, True))
     y = a + (b - a) / 2
     at_y = f(y)
     arrived = (relative(b - a, y, rtol, atol) <= 1) & jnp.all(abs(at_y) <= jnp.maximum(abs(at_a), abs(at_b)))
-    return Solution(unravel(y), jnp.all(changes) & arrived, k, largest(at_y))
+    return Solution(unravel(y), jnp.all(changes) & defined & arrived, k, largest(at_y))
 
 
 def _check_signs(call, changes, ends):

@@ -34,7 +34,7 @@ def solve_linear(matvec: Callable, b: jax.Array, linear_solve: str | Callable = 
     Returns
     -------
     array, shape (n,)
-        NaN where the system is singular, or the method fails.
+        NaN where the method fails, or the system has no solution. If it has many, an iterative method returns one.
 
     Examples
     --------

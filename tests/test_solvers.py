@@ -1,0 +1,264 @@
+"""Solvers: they arrive where closed forms say, tell when they do not, and refuse what they cannot take."""
+
+import functools
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autodiff_tutorial import solvers
+
+TOLERANCE = {"float32": 2e-5, "float64": 1e-10}
+DTYPES = [jnp.float32, jnp.float64]
+LINEAR = ["gmres", "bicgstab", "dense"]
+
+
+def close(x, y, dtype=jnp.float64):
+    return np.allclose(x, y, rtol=TOLERANCE[jnp.dtype(dtype).name], atol=TOLERANCE[jnp.dtype(dtype).name])
+
+
+def contraction(n, seed=0):
+    W = np.random.default_rng(seed).normal(size=(n, n))
+    return jnp.asarray(0.8 * W / np.linalg.norm(W, 2))
+
+
+# What is solved, from where, and the solution.
+ROOTS = {
+    "square root": (lambda y: y**2 - 2, 1.0, np.sqrt(2)),
+    "cube root, from far": (lambda y: y**3 - 10, 50.0, np.cbrt(10)),
+    "logarithm": (lambda y: jnp.exp(y) - 5, 0.0, np.log(5)),
+    "a root at zero": (lambda y: jnp.sin(y) + y**2, 0.3, 0.0),
+}
+FIXED = {
+    "cosine": (jnp.cos, 1.0, 0.7390851332151607),
+    "Babylonian": (lambda y: (y + 2 / y) / 2, 1.0, np.sqrt(2)),
+    "already there": (lambda y: 1 + 0 * y, 1.0, 1.0),
+    "oscillating": (lambda y: 1 - 0.9 * y, 0.0, 1 / 1.9),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("fn, y0, truth", ROOTS.values(), ids=ROOTS)
+def test_newton_finds_known_roots(fn, y0, truth, dtype):
+    """The root is right to the precision of the dtype, and it is said to be one."""
+    found = jax.jit(lambda y0: solvers.newton(fn, y0))(jnp.asarray(y0, dtype))
+    assert bool(found.converged)
+    assert found.y.dtype == dtype
+    assert close(found.y, truth, dtype)
+    assert close(found.residual, 0, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("method", [solvers.picard, solvers.anderson], ids=["picard", "anderson"])
+@pytest.mark.parametrize("fn, y0, truth", FIXED.values(), ids=FIXED)
+def test_fixed_points_are_known(fn, y0, truth, method, dtype):
+    """Both iterations arrive at the fixed point in closed form."""
+    found = jax.jit(lambda y0: method(fn, y0))(jnp.asarray(y0, dtype))
+    assert bool(found.converged)
+    assert close(found.y, truth, dtype)
+
+
+@pytest.mark.parametrize("linear_solve", LINEAR)
+def test_newton_solves_linear_systems(linear_solve):
+    """For a linear equation the root is that of NumPy, whatever solves the steps."""
+    A, b = 2 * np.eye(12) + np.asarray(contraction(12)), np.arange(12.0)
+    found = jax.jit(lambda: solvers.newton(lambda y: A @ y - b, jnp.zeros(12), linear_solve=linear_solve))()
+    assert close(found.y, np.linalg.solve(A, b))
+
+
+def test_newton_takes_pytrees():
+    """A dictionary comes back as a dictionary."""
+    found = solvers.newton(lambda y: {"a": y["a"] ** 2 - 4, "b": y["b"] - y["a"]}, {"a": 1.0, "b": jnp.zeros(2)})
+    assert jax.tree.map(jnp.shape, found.y) == {"a": (), "b": (2,)}
+    assert close(found.y["b"], [2, 2])
+
+
+def test_anderson_needs_few_steps_for_a_linear_map():
+    """With as many differences as unknowns, a linear fixed point is found in as many steps, and two."""
+    W = contraction(4)
+    found = solvers.anderson(lambda y: W @ y + 1, jnp.zeros(4), memory=4)
+    assert int(found.n_steps) <= 6
+    assert close(found.y, np.linalg.solve(np.eye(4) - W, np.ones(4)))
+
+
+def test_anderson_finds_what_drives_picard_away():
+    """At a slope of -1.9 repetition diverges, and says so; the secant method does not care."""
+    maps = jax.jit(lambda y0: [m(lambda y: 2 - 1.9 * y, y0) for m in (solvers.picard, solvers.anderson)])(0.0)
+    assert [bool(found.converged) for found in maps] == [False, True]
+    assert close(maps[1].y, 2 / 2.9)
+
+
+def test_picard_does_not_take_slowness_for_arrival():
+    """Where each step goes a thousandth of the way, the last step is a thousand times the tolerance shorter."""
+    found = solvers.picard(lambda y: y + 1e-3 * (1 - y), 0.0, rtol=1e-6, atol=1e-6, max_steps=100_000)
+    assert bool(found.converged)
+    assert abs(found.y - 1) < 4e-6
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10_000))
+def test_solvers_agree_on_random_contractions(seed):
+    """Newton's, Anderson's and Picard's method find the one fixed point there is."""
+    fixed, newton = _compiled()
+    W, b = contraction(5, seed), jnp.asarray(np.random.default_rng(seed).normal(size=5))
+    assert close(fixed(W, b).y, newton(W, b).y)
+
+
+@functools.cache
+def _compiled():
+    def f(W, b, y):
+        return jnp.tanh(W @ y + b)
+
+    start = jnp.zeros(5)
+    fixed = jax.jit(lambda W, b: solvers.anderson(functools.partial(f, W, b), start))
+    newton = jax.jit(lambda W, b: solvers.newton(lambda y: f(W, b, y) - y, start, linear_solve="dense"))
+    return fixed, newton
+
+
+def test_bisection_halves_many_intervals_at_once():
+    """Each element has its own interval, in either order, and its own root."""
+    squares = jnp.array([2.0, 3.0, 5.0])
+    found = jax.jit(lambda a, b: solvers.bisection(lambda y: y**2 - squares, a, b))(
+        jnp.array([0.0, 2.0, 1.0]), jnp.array([2.0, 0.0, 9.0])
+    )
+    assert bool(found.converged)
+    assert np.allclose(found.y, np.sqrt(squares), rtol=1e-15)
+
+
+@pytest.mark.parametrize("ends", [(0.0, 1.0), (-1.0, 0.0)])
+def test_bisection_finds_a_root_at_an_end(ends):
+    """A value of zero at an end counts as a change of sign."""
+    found = solvers.bisection(jnp.sin, *ends)
+    assert bool(found.converged)
+    assert abs(found.y) < 1e-14
+
+
+FAILURES = {
+    "no root": lambda: solvers.newton(lambda y: y**2 + 1, 0.3),
+    "a double root": lambda: solvers.newton(lambda y: (y - 1) ** 2, 3.0),
+    "a double root, ended by rounding": lambda: solvers.newton(lambda y: y**3 - y - 2 / np.sqrt(27), -0.6),
+    "too few steps": lambda: solvers.newton(lambda y: y**3 - 10, 50.0, max_steps=3),
+    "not a number": lambda: solvers.newton(jnp.log, -1.0),
+    "a singular matrix": lambda: solvers.newton(lambda y: jnp.ones((2, 2)) @ y - 1, jnp.zeros(2), linear_solve="dense"),
+    "an expanding map": lambda: solvers.picard(lambda y: 2 * y + 1, 0.0),
+    "a cycle of two": lambda: solvers.picard(lambda y: 1 - y, 0.0, max_steps=500),
+    "overflow": lambda: solvers.picard(lambda y: jnp.exp(y), 1.0),
+    "no fixed point": lambda: solvers.anderson(lambda y: y + 1, 0.0),
+    "unbounded below": lambda: solvers.newton_cg(lambda y: -(y**2), 1.0, max_steps=50),
+    "a pole": lambda: solvers.bisection(jnp.tan, 1.0, 2.0),
+    "NaN inside": lambda: solvers.bisection(lambda y: jnp.where(abs(y) < 0.5, jnp.nan, y), -1.0, 2.0),
+    "no change of sign, compiled": lambda: jax.jit(lambda: solvers.bisection(lambda y: y**2 + 1, -1.0, 1.0))(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("solve", FAILURES.values(), ids=FAILURES)
+def test_failure_is_told(solve):
+    """What is no solution is not called one."""
+    found = solve()
+    assert not bool(found.converged)
+    assert bool(jnp.isfinite(found.y).all())
+
+
+MINIMA = {
+    "a parabola": (lambda y: jnp.sum((y - jnp.array([1.0, -2.0])) ** 2), [0.0, 0.0], [1, -2]),
+    "Rosenbrock": (lambda y: (1 - y[0]) ** 2 + 100 * (y[1] - y[0] ** 2) ** 2, [-1.2, 1.0], [1, 1]),
+    "negative curvature at the start": (lambda y: jnp.sum(jnp.cos(y)), [0.1, -0.2], [np.pi, -np.pi]),
+    "badly scaled": (lambda y: 1e-6 * (y[0] - 3) ** 2 + 1e6 * (y[1] + 1) ** 2 + 7, [0.0, 0.0], [3, -1]),
+}
+
+
+@pytest.mark.parametrize("fn, y0, truth", MINIMA.values(), ids=MINIMA)
+def test_minima_are_known(fn, y0, truth):
+    """The minimum is in closed form."""
+    found = jax.jit(lambda y0: solvers.newton_cg(fn, y0))(jnp.array(y0))
+    assert bool(found.converged)
+    assert np.allclose(found.y, truth, rtol=1e-8)
+
+
+def test_rows_that_have_arrived_wait():
+    """Under vmap each row has the result and the number of steps that it has alone."""
+    starts = jnp.array([1.5, 30.0, 1e6])
+    alone = [solvers.newton(lambda y: y**2 - 2, y0) for y0 in starts]
+    together = jax.jit(jax.vmap(lambda y0: solvers.newton(lambda y: y**2 - 2, y0)))(starts)
+    assert together.n_steps.tolist() == [int(found.n_steps) for found in alone]
+    assert len(set(together.n_steps.tolist())) == 3
+    assert together.y.tolist() == [float(found.y) for found in alone]
+
+
+@pytest.mark.parametrize("method", ["anderson", "newton"])
+def test_many_rows_do_not_block_each_other(method):
+    """Thousands of small problems at once end, on two cores as well."""
+    W = contraction(24)
+
+    def solve(x):
+        if method == "anderson":
+            return solvers.anderson(lambda z: jnp.tanh(W @ z + x), jnp.zeros(24))
+        return solvers.newton(lambda z: jnp.tanh(W @ z + x) - z, jnp.zeros(24))
+
+    found = jax.jit(jax.vmap(solve))(np.random.default_rng(0).normal(size=(2000, 24)))
+    assert bool(found.converged.all())
+
+
+@pytest.mark.parametrize("linear_solve", [*LINEAR, "callable"])
+def test_linear_systems_are_solved_and_differentiated(linear_solve):
+    """The first and the second derivative are those of the dense solution."""
+    A, b = 2 * jnp.eye(3) + contraction(3), jnp.arange(1.0, 4)
+    method = (
+        linear_solve if linear_solve != "callable" else lambda matvec, b: jnp.linalg.solve(jax.jacfwd(matvec)(b), b)
+    )
+
+    def ours(t):
+        return solvers.solve_linear(lambda x: (A + t * jnp.eye(3)) @ x, t**2 * b, method)
+
+    def dense(t):
+        return jnp.linalg.solve(A + t * jnp.eye(3), t**2 * b)
+
+    for transform in jax.jacrev, lambda f: jax.jacfwd(jax.jacrev(f)):
+        assert close(jax.jit(transform(ours))(0.7), transform(dense)(0.7))
+
+
+def test_symmetric_and_diagonal_systems():
+    """Conjugate gradients and the diagonal method solve what they are for."""
+    d = jnp.array([1.0, 2.0, 4.0])
+    for method in "cg", "diagonal":
+        assert close(solvers.solve_linear(lambda x: d * x, jnp.ones(3), method), 1 / d)
+
+
+@pytest.mark.parametrize("method", ["gmres", "bicgstab", "cg", "diagonal", "dense"])
+def test_systems_without_solution_give_nan(method):
+    """A singular system, or a method that does not fit, gives NaN; a zero right-hand side gives zero."""
+    singular = solvers.solve_linear(lambda x: x.at[0].set(0), jnp.ones(4), method)
+    assert bool(jnp.isnan(singular).all())
+    assert solvers.solve_linear(lambda x: 2 * x, jnp.zeros(4), method).tolist() == [0] * 4
+
+
+BAD = {
+    "integers": (lambda: solvers.newton(lambda y: y - 1, 2), TypeError, "floats of one dtype"),
+    "complex": (lambda: solvers.newton(lambda y: y - 1, 2j), TypeError, "floats of one dtype"),
+    "mixed": (lambda: solvers.picard(lambda y: y, (jnp.float32(1), jnp.float64(1))), TypeError, "float32, float64"),
+    "empty": (lambda: solvers.anderson(lambda y: y, jnp.zeros(0)), ValueError, "not be empty"),
+    "another structure": (lambda: solvers.newton(lambda y: (y, y), 1.0), TypeError, "structure, the shapes"),
+    "another shape": (lambda: solvers.picard(lambda y: y[:1], jnp.ones(2)), TypeError, r"float64\[2\]"),
+    "another dtype": (lambda: solvers.newton(lambda y: y.astype("float32"), 1.0), TypeError, r"float32\[\]"),
+    "not scalar": (lambda: solvers.newton_cg(lambda y: y, jnp.ones(2)), TypeError, "one number"),
+    "a branch": (lambda: solvers.newton(lambda y: y if y > 0 else -y, 1.0), TypeError, "jax.numpy"),
+    "method": (lambda: solvers.newton(lambda y: y, 1.0, linear_solve="lu"), ValueError, "'gmres', 'bicgstab'"),
+    "rtol": (lambda: solvers.newton(lambda y: y, 1.0, rtol=-1e-3), ValueError, "from 0 to 1"),
+    "atol": (lambda: solvers.picard(lambda y: y, 1.0, atol=2.0), ValueError, "from 0 to 1"),
+    "max_steps": (lambda: solvers.newton(lambda y: y, 1.0, max_steps=0), ValueError, "at least 1"),
+    "memory": (lambda: solvers.anderson(lambda y: y, 1.0, memory=1.5), TypeError, "integer"),
+    "signs": (lambda: solvers.bisection(lambda y: y**2 + 1, -1.0, 2.0), ValueError, "Got 2 at -1 and 5 at 2"),
+    "ends": (lambda: solvers.bisection(lambda y: y, -1.0, jnp.ones(2)), TypeError, "like lower"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("call, kind, message", BAD.values(), ids=BAD)
+def test_bad_input_is_refused(call, kind, message):
+    """The error says which argument, what it should be, and what came."""
+    with pytest.raises(kind, match=r"^`solvers\.\w+\(.*\)` should") as caught:
+        call()
+    assert re.search(message, str(caught.value))
