@@ -321,6 +321,7 @@ FAILURES = {
         lambda a: implicit.root(lambda y, a: y**2 + a, 1.0, a, method="bisection", bracket=(0.0, 1.0)), 1.0,
     ),
     "a pole": (lambda a: implicit.root(lambda y, a: a / y, 1.0, a, method="bisection", bracket=(-1.0, 2.0)), 1.0),
+    "a flat minimum": (lambda a: implicit.argmin(lambda y, a: y**4 - a * y, 1.0, a), 0.0),
     "unbounded below": (lambda a: implicit.argmin(lambda y, a: a * y, 1.0, a), 1.0),
 }  # fmt: skip
 
@@ -398,6 +399,14 @@ BAD = {
     "another shape": (lambda: implicit.fixed_point(lambda y, a: y[:1], jnp.ones(2), 1.0), TypeError, r"float64\[1\]"),
     "not scalar": (lambda: implicit.argmin(identity, jnp.ones(2), 1.0), TypeError, "should return one number"),
     "a branch": (lambda: implicit.root(lambda y, a: y if y > 0 else a, 1.0, 1.0), TypeError, "with jax.numpy"),
+    "a branch on args": (lambda: implicit.root(lambda y, a: y if a > 0 else -y, 1.0, 1.0), TypeError, "with jax.numpy"),
+    "a name in args": (
+        lambda: implicit.root(lambda y, a: y - a["x"], 1.0, {"x": 1.0, "name": "b"}), TypeError, "Got 'b'",
+    ),
+    "bracket of another shape": (
+        lambda: implicit.root(identity, jnp.ones(3), 1.0, method="bisection", bracket=(jnp.zeros(2), 2.0)),
+        ValueError, "ends like y0",
+    ),
     "method of root": (lambda: implicit.root(identity, 1.0, 1.0, method="secant"), ValueError, "'newton', 'bisection'"),
     "method of fixed_point": (
         lambda: implicit.fixed_point(identity, 1.0, 1.0, method="aitken"), ValueError, "'anderson', 'newton', 'picard'",

@@ -1,13 +1,16 @@
 """The derivative of a solution in what its equation depends on."""
 
+import numbers
 import warnings
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jax.flatten_util import ravel_pytree
 
 from autodiff_tutorial.solvers import Solution, solve_linear
+from autodiff_tutorial.solvers.problems import tracing
 
 # At a solution, F(y(a), a) = 0 for all a nearby, so its total derivative vanishes:
 #
@@ -42,13 +45,19 @@ def differentiable(residual, solution, operands, linear_solve):
     return solution._replace(y=unravel(solved(flat, valid, tuple(operands))))
 
 
-def as_program(fn, y0, args):
+def as_program(call, fn, y0, args):
     """Return fn(y, args) as a function of y and of all else that it depends on, args or not, as a list."""
     leaves, structure = jax.tree.flatten(args)
+    for leaf in leaves:
+        if not isinstance(leaf, numbers.Number | np.ndarray | np.generic | jax.Array):
+            raise TypeError(f"`{call}(args=...)` should hold numbers and arrays. Got {leaf!r}.")
     leaves = [jnp.asarray(leaf) for leaf in leaves]
-    traced, out = jax.make_jaxpr(lambda y, leaves: fn(y, jax.tree.unflatten(structure, leaves)), return_shape=True)(
-        y0, leaves
-    )
+
+    def flat(y, leaves):
+        return fn(y, jax.tree.unflatten(structure, leaves))
+
+    with tracing(call):
+        traced, out = jax.make_jaxpr(flat, return_shape=True)(y0, leaves)
 
     def program(y, *operands):
         n = len(leaves)
@@ -62,12 +71,12 @@ def told(call, solution: Solution, warn) -> Solution:
     """Warn of a solution that is none: at once where there are numbers, from within compiled programs on request."""
 
     def say(converged, n_steps, residual):
-        if not jnp.all(jnp.asarray(converged)):
+        if not np.all(np.asarray(converged)):
             warnings.warn(
                 f"`{call}` has not converged in {int(n_steps)} steps: the residual is {float(residual):.3g}. "
                 "Its derivatives are NaN.",
                 RuntimeWarning,
-                stacklevel=2,
+                stacklevel=5,  # the caller of `root`
             )
 
     parts = jax.lax.stop_gradient((solution.converged, solution.n_steps, solution.residual))

@@ -55,7 +55,8 @@ def root(
     rtol, atol, max_steps : optional
         As in the solver, with its defaults.
     warn : bool
-        Outside of `jax.jit`, a failure is a RuntimeWarning. With `warn`, it is one inside as well, by a callback.
+        Outside of `jax.jit` and `jax.vmap`, a failure is a RuntimeWarning. With `warn`, it is one inside as well, by a
+        callback.
 
     Returns
     -------
@@ -95,7 +96,7 @@ def root(
         raise ValueError(f"`{call}(bracket=...)` should be a pair, (lower, upper). Got {bracket!r}.")
     options = _options(rtol=rtol, atol=atol, max_steps=max_steps)
     if method == "newton":
-        linear_solve = linear_solve or "gmres"
+        linear_solve = "gmres" if linear_solve is None else linear_solve
         return _solved(
             call,
             fn,
@@ -107,10 +108,14 @@ def root(
         )
 
     def halve(f, y):
-        lower, upper = (jax.tree.map(jnp.full_like, y, jax.tree.broadcast(end, y)) for end in bracket)
+        try:
+            lower, upper = (jax.tree.map(jnp.full_like, y, jax.tree.broadcast(end, y)) for end in bracket)
+        except (TypeError, ValueError) as error:
+            way = "be two numbers, or two ends like y0"
+            raise ValueError(f"`{call}(bracket=...)` should {way}. Got {bracket!r}.") from error
         return solvers.bisection(f, *jax.lax.stop_gradient((lower, upper)), **options)
 
-    return _solved(call, fn, y0, args, warn, linear_solve or "diagonal", halve)
+    return _solved(call, fn, y0, args, warn, "diagonal" if linear_solve is None else linear_solve, halve)
 
 
 def fixed_point(
@@ -247,7 +252,7 @@ def _solved(call, fn, y0, args, warn, linear_solve, solver, equation=None, scala
     check_linear_solve(call, linear_solve)
     y0 = jax.lax.stop_gradient(jax.tree.map(jnp.asarray, y0))
     _, _, unravel = problem(call, lambda y: fn(y, args), y0, scalar=scalar)
-    program, operands = as_program(fn, y0, args)
+    program, operands = as_program(call, fn, y0, args)
     fixed = jax.lax.stop_gradient(operands)
     solution = told(call, solver(lambda y: program(y, *fixed), y0), warn)
 

@@ -32,7 +32,8 @@ def bisection(
     -------
     Solution
         `y` is the middle of the last interval. It has not converged where the ends have the same sign (under
-        `jax.jit`, where no error can be raised), where fn is NaN, or at a pole, where it grows.
+        `jax.jit`, where no error can be raised), where fn is NaN, or at a pole, where it grows. A jump across zero
+        counts as a root.
 
     Raises
     ------
@@ -48,7 +49,7 @@ def bisection(
     [1.4142 1.7321]
     """
     call = "solvers.bisection"
-    f, a, unravel = problem(call, fn, lower)
+    f, a, unravel = problem(call, fn, lower, name="lower")
     upper = jax.tree.map(jnp.asarray, upper)
     wanted, got = (jax.tree.map(lambda end: f"{end.dtype}{list(end.shape)}", ends) for ends in (unravel(a), upper))
     if got != wanted:

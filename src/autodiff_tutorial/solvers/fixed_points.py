@@ -48,6 +48,7 @@ def picard(
     call = "solvers.picard"
     f, y, unravel = problem(call, fn, y0)
     rtol, atol, max_steps = tolerances(call, y.dtype, rtol, atol, max_steps)
+    eps = float(jnp.finfo(y.dtype).eps)
 
     def unfinished(state):
         _, _, left, k = state
@@ -59,8 +60,11 @@ def picard(
         delta = new - y
         # Squares of large steps overflow, and a ratio of infinities is no number: then the loop ends.
         rho = jnp.linalg.norm(delta) / last
-        slow = jnp.where(rho < 1, jnp.maximum(1, rho / (1 - rho)), jnp.where(delta.any(), jnp.inf, 1))
-        left = jnp.where(jnp.isfinite(new).all(), relative(delta, new, rtol, atol) * slow, jnp.nan)
+        slow = jnp.where((rho < 1) & (last < jnp.inf), jnp.maximum(1, rho / (1 - rho)), jnp.inf)
+        slow = jnp.where(delta.any(), slow, 1)
+        # A difference is known up to the rounding of what it is taken of.
+        left = slow * relative(abs(delta) + eps * abs(new), new, rtol, atol)
+        left = jnp.where(jnp.isfinite(new).all(), left, jnp.nan)
         return jnp.where(jnp.isnan(left), y, new), jnp.linalg.norm(delta), left, k + 1
 
     infinity = jnp.asarray(jnp.inf, y.dtype)

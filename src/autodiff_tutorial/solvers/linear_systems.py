@@ -46,7 +46,8 @@ def solve_linear(matvec: Callable, b: jax.Array, linear_solve: str | Callable = 
 
     def solve(matvec, b):
         x = method(matvec, b)
-        right = jnp.linalg.norm(matvec(x) - b) <= jnp.finfo(b.dtype).eps ** 0.5 * jnp.linalg.norm(b)
+        size = _size(b)
+        right = jnp.linalg.norm((matvec(x) - b) / size) <= jnp.finfo(b.dtype).eps ** 0.5 * jnp.linalg.norm(b / size)
         return jnp.where(right, x, jnp.nan)
 
     return jax.lax.custom_linear_solve(matvec, b, solve, transpose_solve=solve)
@@ -66,7 +67,19 @@ def linear_method(linear_solve, n, rtol):
         "cg": {"maxiter": _PRODUCTS},
     }[linear_solve]
     krylov = {"gmres": gmres, "bicgstab": bicgstab, "cg": cg}[linear_solve]
-    return lambda matvec, b: krylov(matvec, b, tol=rtol, **options)[0]
+
+    def solve(matvec, b):
+        # These methods take what is below a fixed size for zero, so b and the products are brought near 1.
+        of_b = _size(b)
+        of_product = _size(matvec(b / of_b))
+        return krylov(lambda v: matvec(v) / of_product, b / of_b, tol=rtol, **options)[0] * (of_b / of_product)
+
+    return solve
+
+
+def _size(v):
+    size = jnp.max(abs(v))
+    return jnp.where((size > 0) & (size < jnp.inf), size, 1)
 
 
 def check_linear_solve(call, linear_solve):

@@ -24,7 +24,7 @@ def newton(
 
     It ends when :math:`|\delta| \le \mathrm{atol} + \mathrm{rtol}\, |y|`, elementwise; as convergence is quadratic, the
     error is then far smaller. At a root where the derivative is singular, steps only halve: that is told by their
-    ratio, and counts as not converged. A step costs a linearization of fn and a linear system.
+    ratios, and counts as not converged. A step costs a linearization of fn and a linear system.
 
     Parameters
     ----------
@@ -67,21 +67,27 @@ def newton(
         return (size > 1) & (k < max_steps) & sound
 
     def step(state):
-        y, size, ratio, k, _ = state
+        y, size, halvings, k, _ = state
         value, matvec = jax.linearize(f, y)
         delta = solve(matvec, -value)
-        sound = jnp.all(jnp.isfinite(delta))
+        sound = jnp.all(jnp.isfinite(y + delta))
         new = jnp.where(sound, y + delta, y)
         new_size = relative(delta, new, rtol, atol)
-        # Rounding may end what halving began, so the ratio before the last counts as well.
-        new_ratio = new_size / size
-        halving = (new_size <= 1) & (jnp.maximum(new_ratio, ratio) > 0.4)
-        return new, new_size, new_ratio, k + 1, sound & ~halving
+        crept, halvings = _creeping(new_size, size, halvings)
+        return new, new_size, halvings, k + 1, sound & ~crept
 
-    infinity, zero = jnp.asarray(jnp.inf, y.dtype), jnp.zeros((), y.dtype)
-    y, size, _, k, sound = jax.lax.while_loop(unfinished, step, (y, infinity, zero, 0, True))
+    infinity = jnp.asarray(jnp.inf, y.dtype)
+    y, size, _, k, sound = jax.lax.while_loop(unfinished, step, (y, infinity, 0, 0, True))
     residual = largest(f(y))
     return Solution(unravel(y), (size <= 1) & sound & jnp.isfinite(residual), k, residual)
+
+
+def _creeping(new_size, size, halvings):
+    """Tell whether steps have ended that only halved, as they do where the derivative is singular; count them."""
+    # Rounding may end abruptly what halving began, so the ratios before the last count as well.
+    ratio = new_size / size
+    halved = (ratio > 0.4) & (ratio < 1)
+    return (new_size <= 1) & (halved | (halvings >= 3)), jnp.where(halved, halvings + 1, 0)
 
 
 def newton_cg(
@@ -94,7 +100,8 @@ def newton_cg(
     Where :math:`\delta` does not point downhill, it is replaced by :math:`-\nabla f`; t is 1, or halved until f falls
     by at least :math:`10^{-4}` of what its slope promises. It ends when
     :math:`|\delta| \le \mathrm{atol} + \mathrm{rtol}\, |y|` for a Newton step, elementwise. A step costs up to n
-    Hessian-vector products. On its way down it may stop at a saddle that it meets exactly.
+    Hessian-vector products. On its way down it may stop at a saddle that it meets exactly; at a maximum it has not
+    converged.
 
     Parameters
     ----------
@@ -130,16 +137,19 @@ def newton_cg(
     solve = linear_method("cg", y.size, eps**0.25)
 
     def unfinished(state):
-        _, size, k, moved = state
-        return (size > 1) & (k < max_steps) & moved
+        _, size, _, k, sound = state
+        return (size > 1) & (k < max_steps) & sound
 
     def step(state):
-        y, _, k, _ = state
+        y, size, halvings, k, _ = state
         value = f(y)
         gradient, matvec = jax.linearize(jax.grad(f), y)
-        delta = solve(matvec, -gradient)
-        downhill = (gradient @ delta < 0) & (delta @ matvec(delta) > 0) | jnp.all(gradient == 0)
-        delta = jnp.where(downhill, delta, -gradient)
+        # Where the gradient is zero, a minimum curves upwards in any direction: here is one.
+        level = jnp.all(gradient == 0)
+        delta = jnp.where(level, jnp.cos(jnp.arange(y.size, dtype=y.dtype)), solve(matvec, -gradient))
+        upwards = delta @ matvec(delta) > 0
+        downhill = upwards & (level | (gradient @ delta < 0))
+        delta = jnp.where(level, 0, jnp.where(downhill, delta, -gradient))
         slope = gradient @ delta
 
         def too_long(t):
@@ -148,9 +158,12 @@ def newton_cg(
             return ~enough & (t > eps)
 
         t = jax.lax.while_loop(too_long, lambda t: t / 2, jnp.ones((), y.dtype))
-        size = jnp.where(downhill, relative(delta, y + delta, rtol, atol), jnp.inf)
-        return jnp.where(t > eps, y + t * delta, y), size, k + 1, t > eps
+        new_size = jnp.where(downhill, relative(delta, y + delta, rtol, atol), jnp.inf)
+        crept, halvings = _creeping(new_size, size, halvings)
+        sound = (t > eps) & (downhill | ~level) & ~crept
+        return jnp.where(t > eps, y + t * delta, y), new_size, halvings, k + 1, sound
 
-    y, size, k, moved = jax.lax.while_loop(unfinished, step, (y, jnp.asarray(jnp.inf, y.dtype), 0, True))
+    infinity = jnp.asarray(jnp.inf, y.dtype)
+    y, size, _, k, sound = jax.lax.while_loop(unfinished, step, (y, infinity, 0, 0, True))
     residual = largest(jax.grad(f)(y))
-    return Solution(unravel(y), (size <= 1) & moved & jnp.isfinite(residual), k, residual)
+    return Solution(unravel(y), (size <= 1) & sound & jnp.isfinite(residual), k, residual)

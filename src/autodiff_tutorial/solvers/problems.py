@@ -1,5 +1,7 @@
 """What all solvers share: a problem as vectors, what they return, and when they are done."""
 
+import contextlib
+import numbers
 from typing import Any, NamedTuple
 
 import jax
@@ -30,25 +32,32 @@ class Solution(NamedTuple):
     residual: jax.Array
 
 
-def problem(call, fn, y0, *, scalar=False):
-    """Return fn between vectors, y0 as a vector, and the way back, after a look at what fn returns."""
-    y0 = jax.tree.map(jnp.asarray, y0)
-    dtypes = sorted({str(leaf.dtype) for leaf in jax.tree.leaves(y0)})
-    if len(dtypes) > 1 or dtypes[:1] not in ([], ["float32"], ["float64"]):
-        raise TypeError(
-            f"`{call}(y0=...)` should hold floats of one dtype, float32 or float64. Got {', '.join(dtypes)}. "
-            "Write 2.0 for 2, or convert."
-        )
-    flat, unravel = ravel_pytree(y0)
-    if flat.size == 0:
-        raise ValueError(f"`{call}(y0=...)` should not be empty. Got no numbers.")
+@contextlib.contextmanager
+def tracing(call):
+    """Explain what JAX says of a function that it cannot trace."""
     try:
-        found = jax.eval_shape(fn, y0)
+        yield
     except jax.errors.JAXTypeError as error:
         raise TypeError(
             f"`{call}(fn=...)` should be traceable by JAX: written with jax.numpy, without branches on values. "
             f"Got {first_line(error)}."
         ) from error
+
+
+def problem(call, fn, y0, *, name="y0", scalar=False):
+    """Return fn between vectors, y0 as a vector, and the way back, after a look at what fn returns."""
+    y0 = jax.tree.map(jnp.asarray, y0)
+    dtypes = sorted({str(leaf.dtype) for leaf in jax.tree.leaves(y0)})
+    if len(dtypes) > 1 or dtypes[:1] not in ([], ["float32"], ["float64"]):
+        raise TypeError(
+            f"`{call}({name}=...)` should hold floats of one dtype, float32 or float64. Got {', '.join(dtypes)}. "
+            "Write 2.0 for 2, or convert."
+        )
+    flat, unravel = ravel_pytree(y0)
+    if flat.size == 0:
+        raise ValueError(f"`{call}({name}=...)` should not be empty. Got no numbers.")
+    with tracing(call):
+        found = jax.eval_shape(fn, y0)
     like = jax.ShapeDtypeStruct((), flat.dtype) if scalar else y0
     got, wanted = (jax.tree.map(lambda a: f"{a.dtype}{list(a.shape)}", tree) for tree in (found, like))
     if got != wanted:
@@ -65,7 +74,7 @@ def tolerances(call, dtype, rtol, atol, max_steps, default=None):
     for name, value in given.items():
         if value is None:
             given[name] = float(jnp.finfo(dtype).eps) ** (2 / 3) if default is None else default
-        elif not isinstance(value, int | float) or not 0 <= value < 1:
+        elif not isinstance(value, numbers.Real) or not 0 <= value < 1:
             raise ValueError(f"`{call}({name}=...)` should be a number from 0 to 1, without 1. Got {value!r}.")
     return given["rtol"], given["atol"], checked_size("max_steps", max_steps, call)
 
