@@ -113,8 +113,8 @@ def _layers():
     drawn, drive = random.normal(size=(256, 256)), random.normal(size=(64, 256))
     symmetric = drawn + drawn.T
     for problem, W, x in (
-        ("|W| = 0.7", 0.7 * drawn / np.linalg.norm(drawn, 2), drive),
-        ("W symmetric, |W| = 0.95", 0.95 * symmetric / np.linalg.norm(symmetric, 2), 0.1 * drive),
+        ("W of norm 0.7", 0.7 * drawn / np.linalg.norm(drawn, 2), drive),
+        ("symmetric W of norm 0.95", 0.95 * symmetric / np.linalg.norm(symmetric, 2), 0.1 * drive),
     ):
         truth, steps = _layer_truth(W, x)
         unrolled = f"unrolled, {steps} steps"
