@@ -138,15 +138,67 @@ def test_bisection_finds_a_root_at_an_end(ends):
     assert abs(found.y) < 1e-14
 
 
+def test_loose_tolerances_are_met():
+    """Newton's steps halve from far away, and that the last one is tolerated does not make a double root of it."""
+    found = solvers.newton(lambda y: y**2 - 2, 1e6, rtol=0.1, atol=0.1)
+    assert bool(found.converged)
+    assert abs(found.y - np.sqrt(2)) < 0.1
+    assert bool(solvers.newton(lambda y: y**2 - 4e20, 1e10, rtol=0, atol=10.0).converged)
+
+
+def test_the_finest_tolerance_is_met():
+    """With tolerances of zero an iteration ends where nothing changes any more."""
+    found = solvers.bisection(lambda y: y - 1 / 3, 0.0, 1.0, rtol=0, atol=0)
+    assert bool(found.converged)
+    assert found.n_steps < 60
+    assert found.y == 1 / 3
+    found = solvers.picard(lambda y: y / 2 + 1, 1.0, rtol=0, atol=0)
+    assert bool(found.converged)
+    assert found.n_steps < 60
+    assert found.y == 2
+
+
+def test_bisection_takes_the_widest_interval_and_two_roots():
+    """From one end of the floats to the other; and where both ends are roots, one of them."""
+    levels = jnp.linspace(0.1, 0.9, 9)
+    found = solvers.bisection(lambda y: jnp.tanh(y) - levels, jnp.full(9, -1e308), jnp.full(9, 1e308), max_steps=2000)
+    assert bool(found.converged)
+    assert close(found.y, np.arctanh(levels))
+    found = solvers.bisection(lambda y: y * (1 - y), 0.0, 1.0)
+    assert bool(found.converged)
+    assert found.y in (0, 1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_minimum_of_zero_by_cancellation_is_found(dtype):
+    """Near the minimum the values of f are nothing but rounding; its slopes still tell."""
+    starts, middles = np.random.default_rng(0).normal(size=(2, 100, 4)).astype(dtype) * 2
+
+    def solve(y0, a):
+        return solvers.newton_cg(lambda y: jnp.sum(jnp.cosh(y - a)) - 4, y0)
+
+    found = jax.jit(jax.vmap(solve))(starts, middles)
+    assert bool(found.converged.all())
+    assert close(found.y, middles, dtype)
+
+
 FAILURES = {
     "no root": lambda: solvers.newton(lambda y: y**2 + 1, 0.3),
     "a double root": lambda: solvers.newton(lambda y: (y - 1) ** 2, 3.0),
     "a double root, ended by rounding": lambda: solvers.newton(lambda y: y**3 - y - 2 / np.sqrt(27), -0.6),
     "too few steps": lambda: solvers.newton(lambda y: y**3 - 10, 50.0, max_steps=3),
     "not a number": lambda: solvers.newton(jnp.log, -1.0),
+    "GMRES at a stand": lambda: solvers.newton(lambda y: jnp.roll(y, 1) - 1 - jnp.arange(100.0), jnp.zeros(100)),
+    "the wrong method": lambda: solvers.newton(
+        lambda y: jnp.array([y.sum() - 1, 2 * y.sum() - 3]), jnp.ones(2), linear_solve="cg"
+    ),
+    "no step": lambda: solvers.newton(
+        lambda y: y**2 - 2, jnp.ones(2), linear_solve=lambda matvec, b: jnp.zeros_like(b)
+    ),
     "a singular matrix": lambda: solvers.newton(lambda y: jnp.ones((2, 2)) @ y - 1, jnp.zeros(2), linear_solve="dense"),
     "an expanding map": lambda: solvers.picard(lambda y: 2 * y + 1, 0.0),
     "a cycle of two": lambda: solvers.picard(lambda y: 1 - y, 0.0, max_steps=500),
+    "a slow map in float32": lambda: solvers.picard(lambda y: y + 1e-3 * (1 - y), jnp.float32(0)),
     "overflow": lambda: solvers.picard(lambda y: jnp.exp(y), 1.0),
     "no fixed point": lambda: solvers.anderson(lambda y: y + 1, 0.0),
     "a start on a maximum": lambda: solvers.newton_cg(lambda y: jnp.sum(jnp.cos(y)), jnp.zeros(2)),
@@ -154,6 +206,7 @@ FAILURES = {
     "a short first step": lambda: solvers.picard(lambda y: y + 1e-4 * (1 - y), 0.0, rtol=1e-3, atol=1e-3, max_steps=9),
     "unbounded below": lambda: solvers.newton_cg(lambda y: -(y**2), 1.0, max_steps=50),
     "a pole": lambda: solvers.bisection(jnp.tan, 1.0, 2.0),
+    "a jump": lambda: solvers.bisection(lambda y: jnp.sign(y) + y, -1.0, 2.0),
     "NaN inside": lambda: solvers.bisection(lambda y: jnp.where(abs(y) < 0.5, jnp.nan, y), -1.0, 2.0),
     "no change of sign, compiled": lambda: jax.jit(lambda: solvers.bisection(lambda y: y**2 + 1, -1.0, 1.0))(),
 }  # fmt: skip
@@ -261,7 +314,18 @@ BAD = {
     "a branch": (lambda: solvers.newton(lambda y: y if y > 0 else -y, 1.0), TypeError, "jax.numpy"),
     "method": (lambda: solvers.newton(lambda y: y, 1.0, linear_solve="lu"), ValueError, "'gmres', 'bicgstab'"),
     "rtol": (lambda: solvers.newton(lambda y: y, 1.0, rtol=-1e-3), ValueError, "from 0 to 1"),
-    "atol": (lambda: solvers.picard(lambda y: y, 1.0, atol=2.0), ValueError, "from 0 to 1"),
+    "atol": (lambda: solvers.picard(lambda y: y, 1.0, atol=np.inf), ValueError, "a finite number, 0 or more"),
+    "not a function": (lambda: solvers.newton(2.0, 1.0), TypeError, "a function of y. Got 2.0"),
+    "words": (lambda: solvers.newton(lambda y: y, "a"), TypeError, "floats of one dtype, float32 or float64. Got 'a'"),
+    "infinite ends": (lambda: solvers.bisection(lambda y: y, -np.inf, 1.0), ValueError, "finite. Got -inf"),
+    "another shape of steps": (
+        lambda: solvers.newton(lambda y: y, jnp.ones(3), linear_solve=lambda matvec, b: b[:1]),
+        TypeError, r"like b, float64\[3\]. Got float64\[1\]",
+    ),
+    "system": (lambda: solvers.solve_linear(lambda x: x, jnp.ones(2), "lu"), ValueError, "'gmres', 'bicgstab'"),
+    "matrix": (lambda: solvers.solve_linear(lambda x: x, jnp.ones((2, 2))), TypeError, r"Got float64\[2, 2\]"),
+    "whole right-hand side": (lambda: solvers.solve_linear(lambda x: x, [1, 2]), TypeError, r"Got int64\[2\]"),
+    "products": (lambda: solvers.solve_linear(lambda x: x[:1], jnp.ones(2)), TypeError, r"Got float64\[1\]"),
     "max_steps": (lambda: solvers.newton(lambda y: y, 1.0, max_steps=0), ValueError, "at least 1"),
     "memory": (lambda: solvers.anderson(lambda y: y, 1.0, memory=1.5), TypeError, "integer"),
     "signs": (lambda: solvers.bisection(lambda y: y**2 + 1, -1.0, 2.0), ValueError, "Got 2 at -1 and 5 at 2"),

@@ -1,12 +1,13 @@
 """Bisection, of many intervals at once."""
 
+import math
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from autodiff_tutorial.solvers.problems import Solution, largest, problem, relative, tolerances
+from autodiff_tutorial.solvers.problems import Solution, described, largest, problem, relative, tolerances
 
 
 def bisection(
@@ -14,8 +15,8 @@ def bisection(
 ) -> Solution:
     r"""Find where fn changes sign, by halving an interval; for arrays, each element by itself.
 
-    It ends when the interval is at most :math:`\mathrm{atol} + \mathrm{rtol}\, |y|` long. Each of the about 50 steps
-    costs one call of fn.
+    It ends when the interval is at most :math:`\mathrm{atol} + \mathrm{rtol}\, |y|` long, or cannot be halved. Each of
+    the about 50 steps costs one call of fn.
 
     Parameters
     ----------
@@ -32,15 +33,14 @@ def bisection(
     -------
     Solution
         `y` is the middle of the last interval. It has not converged where the ends have the same sign (under
-        `jax.jit`, where no error can be raised), where fn is NaN, or at a pole, where it grows. A jump across zero
-        counts as a root.
+        `jax.jit`, where no error can be raised), where fn is NaN, or at a pole or a jump, where it does not shrink.
 
     Raises
     ------
     TypeError
         If the ends hold other than floats of one dtype, or differ in structure, or fn returns another structure.
     ValueError
-        If fn has the same sign at both ends of an interval, or an option is wrong.
+        If fn has the same sign at both ends of an interval, an end is not finite, or an option is wrong.
 
     Examples
     --------
@@ -51,41 +51,56 @@ def bisection(
     call = "solvers.bisection"
     f, a, unravel = problem(call, fn, lower, name="lower")
     upper = jax.tree.map(jnp.asarray, upper)
-    wanted, got = (jax.tree.map(lambda end: f"{end.dtype}{list(end.shape)}", ends) for ends in (unravel(a), upper))
+    wanted, got = described(unravel(a)), described(upper)
     if got != wanted:
         raise TypeError(f"`{call}(upper=...)` should be like lower, {wanted}. Got {got}.")
     b = ravel_pytree(upper)[0]
     finest = 4 * float(jnp.finfo(a.dtype).eps)
     rtol, atol, max_steps = tolerances(call, a.dtype, rtol, atol, max_steps, default=finest)
     at_a, at_b = f(a), f(b)
-    changes = jnp.sign(at_a) * jnp.sign(at_b) <= 0
-    _check_signs(call, changes, (a, b, at_a, at_b))
+    changes = jnp.isfinite(a) & jnp.isfinite(b) & (jnp.sign(at_a) * jnp.sign(at_b) <= 0)
+    _check_ends(call, changes, (a, b, at_a, at_b))
+    highest = jnp.maximum(abs(at_a), abs(at_b))
+    b = jnp.where(at_a == 0, a, b)
+    a = jnp.where(at_b == 0, b, a)
+
+    def middle_of(a, b):
+        return a / 2 + b / 2
+
+    def left_over(a, b):
+        y = middle_of(a, b)
+        return relative(jnp.where((y == a) | (y == b), 0, b - a), y, rtol, atol)
 
     def unfinished(state):
         a, b, k, _ = state
-        return (relative(b - a, a + (b - a) / 2, rtol, atol) > 1) & (k < max_steps)
+        return (left_over(a, b) > 1) & (k < max_steps)
 
     def step(state):
         a, b, k, defined = state
-        middle = a + (b - a) / 2
+        middle = middle_of(a, b)
         at_middle = f(middle)
-        left = jnp.sign(at_middle) == jnp.sign(at_a)
+        moves_a, moves_b = (jnp.sign(at_middle) != jnp.sign(other) for other in (at_b, at_a))
         defined &= ~jnp.isnan(at_middle).any()
-        return jnp.where(left, middle, a), jnp.where(left, b, middle), k + 1, defined
+        return jnp.where(moves_a, middle, a), jnp.where(moves_b, middle, b), k + 1, defined
 
     a, b, k, defined = jax.lax.while_loop(unfinished, step, (a, b, 0, True))
-    y = a + (b - a) / 2
+    y = middle_of(a, b)
     at_y = f(y)
-    arrived = (relative(b - a, y, rtol, atol) <= 1) & jnp.all(abs(at_y) <= jnp.maximum(abs(at_a), abs(at_b)))
+    # Near a root fn shrinks with the distance, at least as its fourth root, down to rounding; near a jump it does not.
+    shrunk = abs(at_y) <= jnp.maximum(2.0 ** (-k / 4), jnp.finfo(y.dtype).eps ** 0.5) * highest
+    arrived = (left_over(a, b) <= 1) & shrunk.all()
     return Solution(unravel(y), jnp.all(changes) & defined & arrived, k, largest(at_y))
 
 
-def _check_signs(call, changes, ends):
-    """Raise an error where there are numbers to look at, and the first interval at fault has no change of sign."""
+def _check_ends(call, changes, ends):
+    """Raise an error where there are numbers to look at, and an interval without a change of sign between its ends."""
     if isinstance(changes, jax.core.Tracer) or changes.all():
         return
     i = int(jnp.argmin(changes))
     a, b, at_a, at_b = (float(end[i]) for end in ends)
+    for name, end in ("lower", a), ("upper", b):
+        if not math.isfinite(end):
+            raise ValueError(f"`{call}({name}=...)` should be finite. Got {end}.")
     raise ValueError(
         f"`{call}(lower=..., upper=...)` should be points between which fn changes sign. "
         f"Got {at_a:.6g} at {a:.6g} and {at_b:.6g} at {b:.6g}."

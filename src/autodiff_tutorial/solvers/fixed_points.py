@@ -16,7 +16,8 @@ def picard(
 
     With :math:`\delta_k = y_{k+1} - y_k` and :math:`\rho = |\delta_k| / |\delta_{k-1}|`, the way that is left is about
     :math:`\delta_k\, \rho / (1 - \rho)`. It ends when this and :math:`\delta` are at most
-    :math:`\mathrm{atol} + \mathrm{rtol}\, |y|`.
+    :math:`\mathrm{atol} + \mathrm{rtol}\, |y|`, with the roundings of :math:`\delta` counted in, or at
+    :math:`\delta = 0`.
 
     Parameters
     ----------
@@ -58,14 +59,14 @@ def picard(
         y, last, _, k = state
         new = f(y)
         delta = new - y
+        # Differences are known up to the rounding of what they are taken of: here is the largest ratio they allow.
+        size, rounding = jnp.linalg.norm(delta), eps * jnp.linalg.norm(new)
+        rho = (size + rounding) / jnp.maximum(last - rounding, 0)
         # Squares of large steps overflow, and a ratio of infinities is no number: then the loop ends.
-        rho = jnp.linalg.norm(delta) / last
         slow = jnp.where((rho < 1) & (last < jnp.inf), jnp.maximum(1, rho / (1 - rho)), jnp.inf)
-        slow = jnp.where(delta.any(), slow, 1)
-        # A difference is known up to the rounding of what it is taken of.
-        left = slow * relative(abs(delta) + eps * abs(new), new, rtol, atol)
+        left = jnp.where(delta.any(), slow * relative(abs(delta) + eps * abs(new), new, rtol, atol), 0)
         left = jnp.where(jnp.isfinite(new).all(), left, jnp.nan)
-        return jnp.where(jnp.isnan(left), y, new), jnp.linalg.norm(delta), left, k + 1
+        return jnp.where(jnp.isnan(left), y, new), size, left, k + 1
 
     infinity = jnp.asarray(jnp.inf, y.dtype)
     y, _, left, k = jax.lax.while_loop(unfinished, step, (y, infinity, infinity, 0))

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.scipy.sparse.linalg import bicgstab, cg, gmres
 
 from autodiff_tutorial.linear_maps.maps import stacked
+from autodiff_tutorial.solvers.problems import described
 
 # How many vectors GMRES keeps before it starts again, and how many products a method may take.
 _KEPT, _PRODUCTS = 20, 4000
@@ -22,7 +23,7 @@ def solve_linear(matvec: Callable, b: jax.Array, linear_solve: str | Callable = 
     ----------
     matvec : callable
         :math:`x \mapsto A x`, from (n,) to (n,); linear, and transposable by JAX.
-    b : array, shape (n,)
+    b : array_like of floats, shape (n,)
         The right-hand side.
     linear_solve : {"gmres", "bicgstab", "cg", "diagonal", "dense"} or callable
         "gmres" takes any matrix, is quick where eigenvalues cluster, as those of I - K for a contraction K, and keeps
@@ -36,27 +37,54 @@ def solve_linear(matvec: Callable, b: jax.Array, linear_solve: str | Callable = 
     array, shape (n,)
         NaN where the method fails, or the system has no solution. If it has many, an iterative method returns one.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If b is no vector of floats, a product or what a callable returns is not like it, or the method is unknown.
+
     Examples
     --------
     >>> A = jnp.array([[2.0, 1.0], [0.0, 4.0]])
     >>> print(solve_linear(lambda x: A @ x, jnp.array([4.0, 4.0]), "dense"))
     [1.5 1. ]
     """
-    method = linear_method(linear_solve, b.size, float(jnp.finfo(b.dtype).eps) ** 0.75)
+    call = "solvers.solve_linear"
+    b = jnp.asarray(b)
+    if b.ndim != 1 or b.dtype.name not in ("float32", "float64"):
+        raise TypeError(f"`{call}(b=...)` should be a vector of float32 or float64. Got {described(b)}.")
+    found = jax.eval_shape(matvec, b)
+    if described(found) != described(b):
+        raise TypeError(f"`{call}(matvec=...)` should return {described(b)}, as b is. Got {described(found)}.")
+    eps = float(jnp.finfo(b.dtype).eps)
+    method = linear_method(call, linear_solve, b.size, eps**0.75)
 
     def solve(matvec, b):
         x = method(matvec, b)
-        size = _size(b)
-        right = jnp.linalg.norm((matvec(x) - b) / size) <= jnp.finfo(b.dtype).eps ** 0.5 * jnp.linalg.norm(b / size)
-        return jnp.where(right, x, jnp.nan)
+        return jnp.where(solved(matvec(x), b, eps**0.5), x, jnp.nan)
 
     return jax.lax.custom_linear_solve(matvec, b, solve, transpose_solve=solve)
 
 
-def linear_method(linear_solve, n, rtol):
-    """Return a method as a function of the products and the right-hand side, unchecked."""
+def solved(product, b, tolerance):
+    """Tell whether a product with A equals b, as far as is tolerated."""
+    size = _size(b)
+    return jnp.linalg.norm((product - b) / size) <= tolerance * jnp.linalg.norm(b / size)
+
+
+def linear_method(call, linear_solve, n, rtol):
+    """Return a method as a function of the products and the right-hand side; what it finds is not looked at."""
+    check_linear_solve(call, linear_solve)
     if callable(linear_solve):
-        return linear_solve
+
+        def checked(matvec, b):
+            x = linear_solve(matvec, b)
+            if described(x) != described(b):
+                raise TypeError(
+                    f"`{call}(linear_solve=...)` should return an array like b, {described(b)}. Got {described(x)}."
+                )
+            return x
+
+        return checked
     if n == 1:
         return _diagonal
     if linear_solve in ("diagonal", "dense"):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from autodiff_tutorial.solvers.linear_systems import check_linear_solve, linear_method
+from autodiff_tutorial.solvers.linear_systems import linear_method, solved
 from autodiff_tutorial.solvers.problems import Solution, largest, problem, relative, tolerances
 
 
@@ -42,7 +42,8 @@ def newton(
     Returns
     -------
     Solution
-        Where a step is not finite, `y` is the last iterate before it.
+        Where a step is not finite, or its system is not solved to a tenth, `y` is the last iterate before it, and has
+        not converged.
 
     Raises
     ------
@@ -57,37 +58,37 @@ def newton(
     """
     call = "solvers.newton"
     f, y, unravel = problem(call, fn, y0)
-    check_linear_solve(call, linear_solve)
     rtol, atol, max_steps = tolerances(call, y.dtype, rtol, atol, max_steps)
     # Steps that are right to a few digits converge nearly as fast, and cost far fewer products.
-    solve = linear_method(linear_solve, y.size, float(jnp.finfo(y.dtype).eps) ** 0.25)
+    solve = linear_method(call, linear_solve, y.size, float(jnp.finfo(y.dtype).eps) ** 0.25)
 
     def unfinished(state):
-        _, size, _, k, sound = state
+        _, _, size, _, k, sound = state
         return (size > 1) & (k < max_steps) & sound
 
     def step(state):
-        y, size, halvings, k, _ = state
+        y, last, _, halvings, k, _ = state
         value, matvec = jax.linearize(f, y)
         delta = solve(matvec, -value)
-        sound = jnp.all(jnp.isfinite(y + delta))
+        sound = jnp.all(jnp.isfinite(y + delta)) & solved(matvec(delta), -value, 0.1)
         new = jnp.where(sound, y + delta, y)
-        new_size = relative(delta, new, rtol, atol)
-        crept, halvings = _creeping(new_size, size, halvings)
-        return new, new_size, halvings, k + 1, sound & ~crept
+        size, last_size = (relative(change, new, rtol, atol) for change in (delta, last))
+        crept, halvings = _creeping(size, last_size, halvings)
+        return new, delta, size, halvings, k + 1, sound & ~crept
 
     infinity = jnp.asarray(jnp.inf, y.dtype)
-    y, size, _, k, sound = jax.lax.while_loop(unfinished, step, (y, infinity, 0, 0, True))
+    start = y, jnp.full_like(y, jnp.inf), infinity, 0, 0, True
+    y, _, size, _, k, sound = jax.lax.while_loop(unfinished, step, start)
     residual = largest(f(y))
     return Solution(unravel(y), (size <= 1) & sound & jnp.isfinite(residual), k, residual)
 
 
-def _creeping(new_size, size, halvings):
+def _creeping(size, last_size, halvings):
     """Tell whether steps have ended that only halved, as they do where the derivative is singular; count them."""
     # Rounding may end abruptly what halving began, so the ratios before the last count as well.
-    ratio = new_size / size
-    halved = (ratio > 0.4) & (ratio < 1)
-    return (new_size <= 1) & (halved | (halvings >= 3)), jnp.where(halved, halvings + 1, 0)
+    ratio = size / last_size
+    halved = (ratio > 0.45) & (ratio < 1)
+    return (size <= 1) & (halved | (halvings >= 3)), jnp.where(halved, halvings + 1, 0)
 
 
 def newton_cg(
@@ -98,7 +99,8 @@ def newton_cg(
     .. math:: y_{k+1} = y_k + t \delta_k, \qquad \nabla^2 f(y_k)\, \delta_k = -\nabla f(y_k) .
 
     Where :math:`\delta` does not point downhill, it is replaced by :math:`-\nabla f`; t is 1, or halved until f falls
-    by at least :math:`10^{-4}` of what its slope promises. It ends when
+    by at least :math:`10^{-4}` of what its slope promises, or, where values are too close to tell, until the slope is
+    halved. It ends when
     :math:`|\delta| \le \mathrm{atol} + \mathrm{rtol}\, |y|` for a Newton step, elementwise. A step costs up to n
     Hessian-vector products. On its way down it may stop at a saddle that it meets exactly; at a maximum it has not
     converged.
@@ -134,15 +136,16 @@ def newton_cg(
     f, y, unravel = problem(call, fn, y0, scalar=True)
     rtol, atol, max_steps = tolerances(call, y.dtype, rtol, atol, max_steps)
     eps = float(jnp.finfo(y.dtype).eps)
-    solve = linear_method("cg", y.size, eps**0.25)
+    solve = linear_method(call, "cg", y.size, eps**0.25)
 
     def unfinished(state):
-        _, size, _, k, sound = state
+        _, _, size, _, k, sound, _ = state
         return (size > 1) & (k < max_steps) & sound
 
     def step(state):
-        y, size, halvings, k, _ = state
+        y, last, _, halvings, k, _, highest = state
         value = f(y)
+        highest = jnp.maximum(highest, abs(value))
         gradient, matvec = jax.linearize(jax.grad(f), y)
         # Where the gradient is zero, a minimum curves upwards in any direction: here is one.
         level = jnp.all(gradient == 0)
@@ -153,17 +156,22 @@ def newton_cg(
         slope = gradient @ delta
 
         def too_long(t):
-            # Near the minimum f is flat to rounding, and its differences tell nothing.
-            enough = f(y + t * delta) <= value + 1e-4 * t * slope + 4 * eps * abs(value)
-            return ~enough & (t > eps)
+            there, gradient_there = jax.value_and_grad(f)(y + t * delta)
+            enough = there <= value + 1e-4 * t * slope + 4 * eps * abs(value)
+            # Near the minimum f is flat to the rounding of its terms, and its differences tell nothing.
+            flat = abs(there - value) <= eps**0.5 * highest
+            less_steep = abs(gradient_there @ delta) <= abs(slope) / 2
+            return ~(enough | downhill & flat & less_steep) & (t > eps)
 
         t = jax.lax.while_loop(too_long, lambda t: t / 2, jnp.ones((), y.dtype))
-        new_size = jnp.where(downhill, relative(delta, y + delta, rtol, atol), jnp.inf)
-        crept, halvings = _creeping(new_size, size, halvings)
+        size, last_size = (relative(change, y + delta, rtol, atol) for change in (delta, last))
+        size = jnp.where(downhill, size, jnp.inf)
+        crept, halvings = _creeping(size, last_size, halvings)
         sound = (t > eps) & (downhill | ~level) & ~crept
-        return jnp.where(t > eps, y + t * delta, y), new_size, halvings, k + 1, sound
+        return jnp.where(t > eps, y + t * delta, y), delta, size, halvings, k + 1, sound, highest
 
     infinity = jnp.asarray(jnp.inf, y.dtype)
-    y, size, _, k, sound = jax.lax.while_loop(unfinished, step, (y, infinity, 0, 0, True))
+    start = y, jnp.full_like(y, jnp.inf), infinity, 0, 0, True, jnp.zeros_like(infinity)
+    y, _, size, _, k, sound, _ = jax.lax.while_loop(unfinished, step, start)
     residual = largest(jax.grad(f)(y))
     return Solution(unravel(y), (size <= 1) & sound & jnp.isfinite(residual), k, residual)
