@@ -321,6 +321,12 @@ FAILURES = {
         lambda a: implicit.root(lambda y, a: y**2 + a, 1.0, a, method="bisection", bracket=(0.0, 1.0)), 1.0,
     ),
     "a pole": (lambda a: implicit.root(lambda y, a: a / y, 1.0, a, method="bisection", bracket=(-1.0, 2.0)), 1.0),
+    "a jump": (
+        lambda a: implicit.root(lambda y, a: jnp.sign(y) + y - a, 1.0, a, method="bisection", bracket=(-1.0, 2.0)), 0.5,
+    ),
+    "a flat cubic": (
+        lambda a: implicit.root(lambda y, a: y**3 - a, 1.0, a, method="bisection", bracket=(-1.0, 2.0)), 0.0,
+    ),
     "a flat minimum": (lambda a: implicit.argmin(lambda y, a: y**4 - a * y, 1.0, a), 0.0),
     "unbounded below": (lambda a: implicit.argmin(lambda y, a: a * y, 1.0, a), 1.0),
 }  # fmt: skip
@@ -407,6 +413,8 @@ BAD = {
         lambda: implicit.root(identity, jnp.ones(3), 1.0, method="bisection", bracket=(jnp.zeros(2), 2.0)),
         ValueError, "ends like y0",
     ),
+    "words in args": (lambda: implicit.root(identity, 1.0, np.array(["x"])), TypeError, "numbers and arrays. Got"),
+    "not a function": (lambda: implicit.argmin(1.0, 1.0, 1.0), TypeError, "a function of y and args. Got 1.0"),
     "method of root": (lambda: implicit.root(identity, 1.0, 1.0, method="secant"), ValueError, "'newton', 'bisection'"),
     "method of fixed_point": (
         lambda: implicit.fixed_point(identity, 1.0, 1.0, method="aitken"), ValueError, "'anderson', 'newton', 'picard'",

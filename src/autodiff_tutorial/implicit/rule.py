@@ -1,6 +1,5 @@
 """The derivative of a solution in what its equation depends on."""
 
-import numbers
 import warnings
 
 import jax
@@ -10,7 +9,7 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jax.flatten_util import ravel_pytree
 
 from autodiff_tutorial.solvers import Solution, solve_linear
-from autodiff_tutorial.solvers.problems import tracing
+from autodiff_tutorial.solvers.problems import is_number, tracing
 
 # At a solution, F(y(a), a) = 0 for all a nearby, so its total derivative vanishes:
 #
@@ -45,12 +44,15 @@ def differentiable(residual, solution, operands, linear_solve):
     return solution._replace(y=unravel(solved(flat, valid, tuple(operands))))
 
 
+def check_args(call, args):
+    for leaf in jax.tree.leaves(args):
+        if not is_number(leaf):
+            raise TypeError(f"`{call}(args=...)` should hold numbers and arrays. Got {leaf!r}.")
+
+
 def as_program(call, fn, y0, args):
     """Return fn(y, args) as a function of y and of all else that it depends on, args or not, as a list."""
     leaves, structure = jax.tree.flatten(args)
-    for leaf in leaves:
-        if not isinstance(leaf, numbers.Number | np.ndarray | np.generic | jax.Array):
-            raise TypeError(f"`{call}(args=...)` should hold numbers and arrays. Got {leaf!r}.")
     leaves = [jnp.asarray(leaf) for leaf in leaves]
 
     def flat(y, leaves):

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from autodiff_tutorial import solvers
-from autodiff_tutorial.implicit.rule import as_program, differentiable, told
+from autodiff_tutorial.implicit.rule import as_program, check_args, differentiable, told
 from autodiff_tutorial.solvers import Solution
 from autodiff_tutorial.solvers.linear_systems import check_linear_solve
-from autodiff_tutorial.solvers.problems import problem
+from autodiff_tutorial.solvers.problems import check_function, problem
 
 
 def root(
@@ -39,8 +39,9 @@ def root(
     Parameters
     ----------
     fn : callable
-        ``fn(y, args)`` returns the structure, shapes and dtype of `y`; traceable. Values that it closes over are
-        differentiated as `args` are.
+        ``fn(y, args)`` returns the structure, shapes and dtype of `y`; traceable, and linearizable in y: no
+        `while_loop` whose length depends on y, and `jax.custom_jvp` rather than `jax.custom_vjp`. Values that it
+        closes over are differentiated as `args` are.
     y0 : array_like or pytree of floats
         Where to start; for bisection, only its structure and shapes count. It has no influence on the derivative.
     args : pytree
@@ -62,7 +63,8 @@ def root(
     -------
     Solution
         `y`, `converged`, `n_steps`, `residual`. Where it has not converged, or :math:`F_y` is singular, the
-        derivatives of `y` are NaN. The other fields have none.
+        derivatives of `y` are NaN. The other fields have none. By bisection, a root where the slope of fn is zero, or
+        changes within the tolerance as at a kink, has not converged.
 
     Raises
     ------
@@ -113,7 +115,8 @@ def root(
         except (TypeError, ValueError) as error:
             way = "be two numbers, or two ends like y0"
             raise ValueError(f"`{call}(bracket=...)` should {way}. Got {bracket!r}.") from error
-        return solvers.bisection(f, *jax.lax.stop_gradient((lower, upper)), **options)
+        found = solvers.bisection(f, *jax.lax.stop_gradient((lower, upper)), **options)
+        return found._replace(converged=found.converged & _has_slope(f, found.y, rtol, atol))
 
     return _solved(call, fn, y0, args, warn, "diagonal" if linear_solve is None else linear_solve, halve)
 
@@ -250,6 +253,8 @@ def argmin(
 def _solved(call, fn, y0, args, warn, linear_solve, solver, equation=None, scalar=False):
     """Solve with what fn depends on held fixed, and let the solution change with it by the equation."""
     check_linear_solve(call, linear_solve)
+    check_function(call, fn, "y and args")
+    check_args(call, args)
     y0 = jax.lax.stop_gradient(jax.tree.map(jnp.asarray, y0))
     _, _, unravel = problem(call, lambda y: fn(y, args), y0, scalar=scalar)
     program, operands = as_program(call, fn, y0, args)
@@ -263,6 +268,18 @@ def _solved(call, fn, y0, args, warn, linear_solve, solver, equation=None, scala
         return ravel_pytree(equation(lambda y: program(y, *operands), y))[0]
 
     return differentiable(residual, solution, operands, linear_solve)
+
+
+def _has_slope(f, y, rtol, atol):
+    """Tell whether slopes change by less than themselves within what is tolerated of y, elementwise."""
+    finest = 4 * float(jnp.finfo(jax.tree.leaves(y)[0].dtype).eps)
+    rtol, atol = (finest if tolerance is None else tolerance for tolerance in (rtol, atol))
+
+    def slope(side):
+        there = jax.tree.map(lambda y: y + side * (atol + rtol * abs(y)), y)
+        return ravel_pytree(jax.jvp(f, (there,), (jax.tree.map(jnp.ones_like, y),))[1])[0]
+
+    return jnp.all(abs(slope(1) - slope(-1)) < abs(slope(0)))
 
 
 def _minus(x, y):
