@@ -82,9 +82,8 @@ def sqrtm(A):
     Returns
     -------
     array, shape (n, n)
-        With a relative error of about ``cond(X)`` roundings, which is what a rounding of A alone would change; in a
-        derivative, ``cond(X)**2``. At an angle d off the negative axis, ``1 / d**2`` times that. NaN where no real root
-        is found.
+        With a relative error of about ``cond(X)`` roundings; in a derivative, ``cond(X)**2``. At an angle d off the
+        negative axis, ``1 / d**2`` times that. NaN where no real root is found.
 
     Raises
     ------
