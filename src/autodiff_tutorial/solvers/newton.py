@@ -42,8 +42,8 @@ def newton(
     Returns
     -------
     Solution
-        Where a step is not finite, or its system is not solved to a tenth, `y` is the last iterate before it, and has
-        not converged.
+        Where a step is not finite, `y` is the last iterate before it. Where the system of the last step is not solved
+        to a tenth, it has not converged.
 
     Raises
     ------
@@ -70,11 +70,13 @@ def newton(
         y, last, _, halvings, k, _ = state
         value, matvec = jax.linearize(f, y)
         delta = solve(matvec, -value)
-        sound = jnp.all(jnp.isfinite(y + delta)) & solved(matvec(delta), -value, 0.1)
-        new = jnp.where(sound, y + delta, y)
+        finite = jnp.all(jnp.isfinite(y + delta))
+        new = jnp.where(finite, y + delta, y)
         size, last_size = (relative(change, new, rtol, atol) for change in (delta, last))
         crept, halvings = _creeping(size, last_size, halvings)
-        return new, delta, size, halvings, k + 1, sound & ~crept
+        # A step is short at the solution, and where its system is not solved.
+        found = jax.lax.cond(size <= 1, lambda: solved(matvec(delta), -value, 0.1), lambda: jnp.asarray(True))
+        return new, delta, size, halvings, k + 1, finite & found & ~crept
 
     infinity = jnp.asarray(jnp.inf, y.dtype)
     start = y, jnp.full_like(y, jnp.inf), infinity, 0, 0, True
