@@ -418,6 +418,7 @@ BAD = {
         lambda: implicit.root(identity, jnp.ones(3), 1.0, method="bisection", bracket=(jnp.zeros(2), 2.0)),
         ValueError, "ends like y0",
     ),
+    "words": (lambda: implicit.root(identity, "a", 1.0), TypeError, "float32 or float64. Got 'a'"),
     "words in args": (lambda: implicit.root(identity, 1.0, np.array(["x"])), TypeError, "numbers and arrays. Got"),
     "not a function": (lambda: implicit.argmin(1.0, 1.0, 1.0), TypeError, "a function of y and args. Got 1.0"),
     "method of root": (lambda: implicit.root(identity, 1.0, 1.0, method="secant"), ValueError, "'newton', 'bisection'"),

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from autodiff_tutorial.solvers.problems import Solution, described, largest, problem, relative, tolerances
+from autodiff_tutorial.solvers.problems import Solution, described, is_number, largest, problem, relative, tolerances
 
 
 def bisection(
@@ -50,7 +50,7 @@ def bisection(
     """
     call = "solvers.bisection"
     f, a, unravel = problem(call, fn, lower, name="lower")
-    upper = jax.tree.map(jnp.asarray, upper)
+    upper = jax.tree.map(lambda end: jnp.asarray(end) if is_number(end) else end, upper)
     wanted, got = described(unravel(a)), described(upper)
     if got != wanted:
         raise TypeError(f"`{call}(upper=...)` should be like lower, {wanted}. Got {got}.")

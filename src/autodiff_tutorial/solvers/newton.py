@@ -29,7 +29,8 @@ def newton(
     Parameters
     ----------
     fn : callable
-        Takes an array or a pytree, and returns the same structure, shapes and dtype; traceable.
+        Takes an array or a pytree, and returns the same structure, shapes and dtype; traceable and linearizable, so
+        without a `while_loop` whose length depends on y, or `jax.custom_vjp`.
     y0 : array_like or pytree of floats
         Where to start.
     linear_solve : str or callable
@@ -102,10 +103,9 @@ def newton_cg(
 
     Where :math:`\delta` does not point downhill, it is replaced by :math:`-\nabla f`; t is 1, or halved until f falls
     by at least :math:`10^{-4}` of what its slope promises, or, where values are too close to tell, until the slope is
-    halved. It ends when
-    :math:`|\delta| \le \mathrm{atol} + \mathrm{rtol}\, |y|` for a Newton step, elementwise. A step costs up to n
-    Hessian-vector products. On its way down it may stop at a saddle that it meets exactly; at a maximum it has not
-    converged.
+    at most half as steep. It ends when :math:`|\delta| \le \mathrm{atol} + \mathrm{rtol}\, |y|` for a Newton step,
+    elementwise. A step costs up to n Hessian-vector products. On its way down it may stop at a saddle that it meets
+    exactly; at a maximum it has not converged.
 
     Parameters
     ----------

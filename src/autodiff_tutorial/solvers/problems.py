@@ -83,8 +83,8 @@ def is_number(leaf):
 
 
 def described(tree):
-    """Return dtypes and shapes in the place of arrays: float64[3]."""
-    return jax.tree.map(lambda a: f"{a.dtype}{list(a.shape)}", tree)
+    """Return dtypes and shapes in the place of arrays, float64[3], and words as they are written."""
+    return jax.tree.map(lambda a: f"{a.dtype}{list(a.shape)}" if hasattr(a, "shape") else repr(a), tree)
 
 
 def tolerances(call, dtype, rtol, atol, max_steps, default=None):
