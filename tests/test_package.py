@@ -144,6 +144,17 @@ CONTRACT = {
         ),
         "argmin": "(fn, y0, args, *, linear_solve='cg', rtol=None, atol=None, max_steps=None, warn=False)",
     },
+    "integrals": {
+        "integrate": (
+            "(f, a, b, args=(), *, n=None, method='gauss_kronrod', rtol=None, atol=None, max_intervals=100)"
+        ),
+        "Integral": "(value, error, converged)",
+        "cumulative": "(f, grid, args=(), *, n=10)",
+        "Cumulative": "(grid, values, error, series)",
+        "expectation_gradient": "(f, distribution, params, key, n, *, estimator='score', baseline=True)",
+        "ExpectationGradient": "(value, value_error, gradient, gradient_error)",
+        "Distribution": "(sample, log_prob, reparameterized=False)",
+    },
     "frameworks": {"to_torch": "(f)", "compare": "(f_jax, f_torch, x)"},
     "checks": {"check_derivatives": "(f, x, *, jvp=None, vjp=None, rtol=None)"},
     "exercises": {"check": "(id, attempt)"},

@@ -1,0 +1,154 @@
+"""Integrals over many intervals by one rule, and over the hard ones again, by halving."""
+
+import jax
+import jax.numpy as jnp
+
+# How many intervals are halved side by side (and halved at once if there are no more), and up to how many nodes the
+# sum over a rule is written out at first.
+LANES, WRITTEN_OUT = 1024, 31
+
+
+def integrals(g, a, b, args, consts, rule, rtol, atol, max_intervals):
+    """Return the integrals of g(x, *args, *consts) from a to b, vectors as args, and estimates of their errors."""
+
+    def f(x, *args):
+        return g(x, *args, *consts)
+
+    def first_pass(mapping):
+        value, error, scale = _by_rule(jax.vmap(f), mapping(a, b), args, rule, first=True)
+        return jnp.where(a == b, 0, value * scale), jnp.where(a == b, 0, error * abs(scale))
+
+    def halved(operands):
+        return _by_halving(f, *operands, rule, rtol, atol, max_intervals)
+
+    def again():
+        hard = ~(error <= atol + rtol * abs(value)) & ~jnp.isnan(a + b)
+        return tuple(_again(halved, hard, (a, b, *args), (value, error)))
+
+    if max_intervals > 1 and len(a) <= LANES:
+        return tuple(jax.vmap(halved)((a, b, *args)).T)
+    # The nodes of finite intervals are cheaper to find.
+    finite = jnp.all(jnp.isfinite(a) & jnp.isfinite(b))
+    value, error = jax.lax.cond(finite, lambda: first_pass(_finite), lambda: first_pass(_any))
+    if max_intervals == 1:
+        return value, error
+    done = jnp.all(error <= atol + rtol * abs(value))
+    return jax.lax.cond(done, lambda: (value, error), again)
+
+
+def _again(program, chosen, operands, results):
+    """Run a program for the chosen rows of operands, a few side by side, and write what it returns over results."""
+    size = len(chosen)
+    lanes = min(LANES, size)
+    rows = jnp.nonzero(chosen, size=size + lanes, fill_value=size)[0]
+
+    def unfinished(state):
+        return state[0] < chosen.sum()
+
+    def chunk(state):
+        start, results = state
+        where = jax.lax.dynamic_slice(rows, (start,), (lanes,))
+        found = jax.vmap(program)([operand.at[where].get(mode="clip") for operand in operands])
+        return start + lanes, results.at[:, where].set(found.T, mode="drop")
+
+    return jax.lax.while_loop(unfinished, chunk, (0, jnp.stack(results)))[1]
+
+
+def _finite(a, b):
+    """Map (-1, 1) to an interval: return x and dx at distances left and right from the ends, dx over a factor."""
+    half = b / 2 - a / 2
+
+    def place(left, right):
+        return jnp.where(left <= right, a + half * left, b - half * right), 1.0
+
+    return place, half, (a, b)
+
+
+def _any(a, b):
+    """Do the same for intervals that may be infinite: x = a + (1 + t) / (1 - t), its mirror, and x = t / (1 - t^2)."""
+    (finite, half, _), way = _finite(a, b), jnp.sign(b - a)
+    a_infinite, b_infinite = jnp.isinf(a), jnp.isinf(b)
+
+    def place(left, right):
+        product = left * right
+        x, stretch = finite(left, right)
+        x = jnp.where(b_infinite, a + way * (left / right), jnp.where(a_infinite, b - way * (right / left), x))
+        stretch = jnp.where(b_infinite, 2 / right**2, jnp.where(a_infinite, 2 / left**2, stretch))
+        x = jnp.where(a_infinite & b_infinite, way * (left - right) / (2 * product), x)
+        return x, jnp.where(a_infinite & b_infinite, (left**2 + right**2) / (2 * product**2), stretch)
+
+    return place, jnp.where(a_infinite | b_infinite, way, half), (a, b)
+
+
+def _by_rule(f, placed, args, rule, part=(0.0, 0.0, 1.0), first=False):
+    """Integrate by a rule over a part of (-1, 1), its distances from the ends and half its width; return the error too.
+
+    The estimate is QUADPACK's. To it comes what nodes contribute that round to an end of the interval, where f may be
+    anything. A factor is returned apart: where a result is a product, XLA computes all of them in one loop.
+    """
+    (place, scale, (a, b)), (start, end, half) = placed, part
+    eps = jnp.finfo(a.dtype).eps
+    near = not first or min(rule.left.min(), rule.right.min()) < 100 * eps
+    ends = jnp.nextafter(a, b), jnp.nextafter(b, a)
+    lowest, highest = jnp.minimum(*ends), jnp.maximum(*ends)
+
+    def term(left, right):
+        x, stretch = place(start + half * left, end + half * right)
+        if not near:
+            return stretch * f(x, *args), 0.0
+        x = jnp.clip(x, lowest, highest)
+        y = stretch * f(x, *args)
+        return y, jnp.where((x == lowest) | (x == highest), abs(y), 0)
+
+    def sums(summands):
+        """Add up what summands(weight, coarse weight, term, what of it is lost) returns for every node."""
+        if first and len(rule.weights) <= WRITTEN_OUT:
+            nodes = zip(*(part.tolist() for part in rule), strict=True)
+            added = [summands(w, coarse, *term(left, right)) for left, right, w, coarse in nodes]
+            return [sum(column) for column in zip(*added, strict=True)]
+        left, right, w, coarse = (jnp.asarray(part, a.dtype) for part in rule)
+        if not first:
+            return [total.sum() for total in summands(w, coarse, *jax.vmap(term)(left, right))]
+        zeros = [jnp.zeros_like(a)] * len(summands(0.0, 0.0, 0.0, 0.0))
+
+        def add(i, totals):
+            found = summands(w[i], coarse[i], *term(left[i], right[i]))
+            return [total + new for total, new in zip(totals, found, strict=True)]
+
+        return jax.lax.fori_loop(0, len(w), add, zeros)
+
+    value, off, size, lost = sums(lambda w, coarse, y, lost: (w * y, (w - coarse) * y, w * abs(y), w * lost))
+    (spread,) = sums(lambda w, coarse, y, lost: (w * abs(y - value / 2),))
+    ratio = jnp.minimum(1, 200 * abs(off) / jnp.where(spread > 0, spread, 1))
+    error = jnp.where(spread > 0, spread * ratio * jnp.sqrt(ratio), abs(off))
+    return value, jnp.maximum(error, 50 * eps * size) + 4 * lost, half * scale
+
+
+def _by_halving(f, a, b, *rest):
+    """Integrate over one interval by halving the part with the largest error, until the sum of errors is tolerated."""
+    *args, rule, rtol, atol, max_intervals = rest
+    placed = _any(a, b)
+
+    def integral(start, end, half):
+        value, error, scale = _by_rule(f, placed, args, rule, (start, end, half))
+        return value * scale, error * abs(scale)
+
+    # One column a part: the distances of its ends, half its width, value and error. The whole is halved in any case.
+    column = jnp.arange(max_intervals)
+    whole = jnp.where(a == b, 0, jnp.array([0, 0, 1, 0, jnp.inf], a.dtype))[:, None]
+
+    def unfinished(state):
+        (*_, value, error), count = state
+        return (count < max_intervals) & ~(error.sum() <= atol + rtol * abs(value.sum()))
+
+    def step(state):
+        parts, count = state
+        worst = jnp.argmax(parts[4])
+        start, end, half = parts[:3, worst]
+        halves = jnp.stack([start, start + half]), jnp.stack([end + half, end]), jnp.stack([half, half]) / 2
+        new = jnp.stack([*halves, *jax.vmap(integral)(*halves)])
+        parts = jnp.where(column == worst, new[:, :1], jnp.where(column == count, new[:, 1:], parts))
+        return parts, count + 1
+
+    parts, _ = jax.lax.while_loop(unfinished, step, (jnp.where(column == 0, whole, 0), 1))
+    return parts[3:].sum(axis=1)
