@@ -693,6 +693,10 @@ def stepped_back(W, z, x, z_bar):
     return jnp.outer(d * u, z), d * u
 
 
+def contributed(end=4, parameter=2, both=6):
+    return end, parameter, both
+
+
 # Exercise to wrong answers, each with words of the hint that it should get.
 WRONG = {
     "finite_differences.digits": [
@@ -2083,6 +2087,31 @@ WRONG = {
         (layered_with(lambda W_bar, x_bar, z, x: 0 * W_bar), "acts as a change dW z of x"),
         (lambda W, x: settled_layer(W, x)[:2], "the shape should be (3,), and is (2,)"),
     ],
+    "integrals.ends": [
+        (contributed(end=2), "its factor a included"),
+        (contributed(end=6), "that lets both move"),
+        (contributed(end=0), "a strip is gained"),
+        (contributed(end=-4), "the sign is reversed: an upper end"),
+        (contributed(end=8), "How fast does the end move"),
+        (contributed(end=1), "How high is the integrand there"),
+        (contributed(end=3), "the strip that the end gains"),
+        (contributed(parameter=4), "hold the end, and let the integrand answer to a"),
+        (contributed(parameter=6), "that lets the end move as well"),
+        (contributed(parameter=0), "when the end is held, the line gets steeper"),
+        (contributed(parameter=-2), "the sign is reversed: the line"),
+        (contributed(parameter=8 / 3), "the square of x"),
+        (contributed(parameter=8), "an a too many"),
+        (contributed(parameter=1), "what the end contributes is right. Now differentiate"),
+        (contributed(both=4), "or I itself"),
+        (contributed(both=2), "or their difference"),
+        (contributed(both=8), "that is their product"),
+        (contributed(both=12), "Where is the half"),
+        (contributed(both=-6), "the sign is reversed: I grows"),
+        (contributed(both=5), "both contributions are right. To first order"),
+        (contributed()[:2], "fill in three numbers"),
+        (6.0, "fill in three numbers"),
+        ({"end": 4, "parameter": 2, "both": 6}, "fill in three numbers"),
+    ],
 }
 
 # Exercise that asks for a prediction to the numbers that no verdict may show.
@@ -2099,6 +2128,7 @@ SECRET = {
     "sparse.hold": (0, 1),
     "custom_rules.rounds": (6, 6.3, 2),
     "implicit.unrolled": (0.5, 0.75, 0.999, 1),
+    "integrals.ends": (4, 2, 6),
 }
 
 # Right answers in other forms than those of the chapters' solutions.
@@ -2186,6 +2216,7 @@ RIGHT = {
     "implicit.second": lambda a: np.array(bent_root(a)),
     "implicit.market": lambda t: taxed(t).tolist(),
     "implicit.layer": layered(stepped_back),
+    "integrals.ends": [4.0, np.int64(2), jnp.asarray(6)],
 }
 
 
