@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import sympy
 from scipy import linalg
+from scipy.integrate import quad
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from autodiff_tutorial import forward_mode as fm
@@ -695,6 +696,11 @@ def stepped_back(W, z, x, z_bar):
 
 def contributed(end=4, parameter=2, both=6):
     return end, parameter, both
+
+
+def swept_out(f, t, gain=lambda t: 2 * t, loss=np.sin, upper=lambda t: t**2, lower=np.cos):
+    """Differentiate an integral from cos t to t^2, with the mistakes that readers make."""
+    return gain(t) * f(upper(t)) + loss(t) * f(lower(t))
 
 
 # Exercise to wrong answers, each with words of the hint that it should get.
@@ -2112,6 +2118,26 @@ WRONG = {
         (6.0, "fill in three numbers"),
         ({"end": 4, "parameter": 2, "both": 6}, "fill in three numbers"),
     ],
+    "integrals.slip": [
+        (partial(swept_out, loss=lambda t: -np.sin(t)), "that is the slip itself"),
+        (partial(swept_out, loss=lambda t: 0), "the first term is right. The lower end moves too"),
+        (partial(swept_out, gain=lambda t: 1, loss=lambda t: -1), "How fast does each end move"),
+        (partial(swept_out, loss=lambda t: -1), "The lower end has a speed, too"),
+        (partial(swept_out, loss=lambda t: 1), "and not only a sign"),
+        (partial(swept_out, gain=lambda t: 1), "The upper end has a speed, too"),
+        (partial(swept_out, gain=lambda t: t), "How fast does t^2 move"),
+        (partial(swept_out, gain=lambda t: t**2), "is not t^2"),
+        (partial(swept_out, loss=np.cos), "in the place of its speed"),
+        (partial(swept_out, loss=lambda t: -np.cos(t)), "in the place of its speed"),
+        (lambda f, t: -swept_out(f, t), "the sign of both terms"),
+        (partial(swept_out, gain=lambda t: -2 * t), "the second term is right. The upper end gains"),
+        (lambda f, t: quad(f, np.cos(t), t**2)[0], "that is the integral. Its slope"),
+        (lambda f, t: swept_out(f, t, lambda t: 0) + 2 * t * jax.grad(f)(t**2), "not its derivative"),
+        (lambda f, t: f(2 * t) - f(-np.sin(t)), "taken where the ends are"),
+        (lambda f, t: 5.0, "Which of them is subtracted"),
+        (lambda f, t: "2 t f(t^2)", "Which of them is subtracted"),
+        (lambda f, t: [2 * t * f(t**2), np.sin(t) * f(np.cos(t))], "the shape should be (), and is (2,)"),
+    ],
 }
 
 # Exercise that asks for a prediction to the numbers that no verdict may show.
@@ -2217,6 +2243,7 @@ RIGHT = {
     "implicit.market": lambda t: taxed(t).tolist(),
     "implicit.layer": layered(stepped_back),
     "integrals.ends": [4.0, np.int64(2), jnp.asarray(6)],
+    "integrals.slip": lambda f, t: jnp.array([f(t**2), f(jnp.cos(t))]) @ jnp.array([2 * t, jnp.sin(t)]),
 }
 
 

@@ -1,5 +1,6 @@
 """The exercises of the chapter on integrals that deal with ends, parameters and substitutions."""
 
+import jax.numpy as jnp
 import numpy as np
 
 from autodiff_tutorial.exercises.forward_mode import moved
@@ -58,3 +59,46 @@ def _(attempt):
     )
     for got, (given, truth, slips, hint) in zip(attempt, cases, strict=True):
         yield Case(given, float(got), truth, slips=slips, hint=hint, secret=True)
+
+
+@exercise("integrals.slip")
+def _(attempt):
+    for words, f, F, t in (
+        ("3 x^2", lambda x: 3 * x**2, lambda x: x**3, 0.8),
+        ("cos(x)", jnp.cos, np.sin, 2.5),
+        ("e^x", jnp.exp, np.exp, -0.7),
+    ):
+        value, truth = moved(lambda t, F=F: F(t**2) - F(np.cos(t)), (t, 1.0))
+        (upper, bent), (lower, _) = (moved(f, (end, 1.0)) for end in (t**2, np.cos(t)))
+        s, c = np.sin(t), np.cos(t)
+        strip = 2 * t * upper
+        yield Case(
+            f"f(x) = {words}, t = {t}",
+            attempt(f, t),
+            truth,
+            rtol=1e-5,
+            slips=(
+                (
+                    strip - s * lower,
+                    "that is the slip itself. Two minus signs meet in the second term: where does each come from?",
+                ),
+                (strip, "the first term is right. The lower end moves too."),
+                (upper - lower, "that is the height at each end. How fast does each end move?"),
+                (strip - lower, "the first term is right. The lower end has a speed, too."),
+                (strip + lower, "the first term is right. The lower end has a speed, and not only a sign."),
+                (upper + s * lower, "the second term is right. The upper end has a speed, too."),
+                (t * upper + s * lower, "the second term is right. How fast does t^2 move?"),
+                (t**2 * upper + s * lower, "the second term is right. The speed of t^2 is not t^2."),
+                (strip - c * lower, "the first term is right. The second has cos t itself in the place of its speed."),
+                (strip + c * lower, "the first term is right. The second has cos t itself in the place of its speed."),
+                (-truth, "the sign of both terms is reversed: the upper end gains, and the lower end loses."),
+                (s * lower - strip, "the second term is right. The upper end gains what it passes over."),
+                (value, "that is the integral. Its slope needs f at the two ends only."),
+                (2 * t * bent + s * lower, "the second term is right. The first needs f itself, not its derivative."),
+                (
+                    f(2 * t) - f(-s),
+                    "f is to be taken where the ends are. Their speeds multiply it.",
+                ),
+            ),
+            hint="each term is the height of f at an end times the speed of that end. Which of them is subtracted?",
+        )
