@@ -703,6 +703,16 @@ def swept_out(f, t, gain=lambda t: 2 * t, loss=np.sin, upper=lambda t: t**2, low
     return gain(t) * f(upper(t)) + loss(t) * f(lower(t))
 
 
+def on_half_line(f, t, w, x=lambda t: (1 + t) / (1 - t), dx=lambda t: 2 / (1 - t) ** 2, add=np.matmul):
+    """Integrate from 0 on by a rule on (-1, 1), with the mistakes that readers make."""
+    return add(w, f(x(t)) * dx(t))
+
+
+def node_by_node(f, t, w):
+    """Go through the half line from its far end: x = (1 - t) / (1 + t)."""
+    return sum(float(w_k * f((1 - t_k) / (1 + t_k)) * 2 / (1 + t_k) ** 2) for t_k, w_k in zip(t, w, strict=True))
+
+
 # Exercise to wrong answers, each with words of the hint that it should get.
 WRONG = {
     "finite_differences.digits": [
@@ -2138,6 +2148,29 @@ WRONG = {
         (lambda f, t: "2 t f(t^2)", "Which of them is subtracted"),
         (lambda f, t: [2 * t * f(t**2), np.sin(t) * f(np.cos(t))], "the shape should be (), and is (2,)"),
     ],
+    "integrals.half_line": [
+        (partial(on_half_line, dx=np.ones_like), "its factor is missing"),
+        (partial(on_half_line, dx=lambda t: 1 / (1 - t) ** 2), "Both parts depend on t"),
+        (lambda *args: 2 * on_half_line(*args), "the weights know that"),
+        (lambda *args: -on_half_line(*args), "x grows with t"),
+        (partial(on_half_line, add=np.multiply), "Add them up"),
+        (partial(on_half_line, add=lambda w, terms: terms.sum()), "Where are the weights"),
+        (partial(on_half_line, add=lambda w, terms: terms.mean()), "the same weight"),
+        (partial(on_half_line, x=lambda t: t), "dx is right. f is to be taken at x"),
+        (partial(on_half_line, x=lambda t: t, dx=np.ones_like), "from -1 to 1"),
+        (partial(on_half_line, x=lambda t: (1 - t) / (1 + t)), "x and dx do not belong together"),
+        (partial(on_half_line, x=lambda t: (t - 1) / (t + 1)), "that is t as a function of x"),
+        (partial(on_half_line, x=lambda t: t / (1 - t), dx=lambda t: 1 / (1 - t) ** 2), "for t between 0 and 1"),
+        (partial(on_half_line, x=lambda t: (1 + t) / 2, dx=lambda t: 1 / 2), "that is the integral from 0 to 1"),
+        (partial(on_half_line, dx=lambda t: 2 / (1 - t)), "comes squared"),
+        (partial(on_half_line, dx=lambda t: 2 / (1 - t**2)), "the denominator is (1 - t)^2"),
+        (partial(on_half_line, dx=lambda t: 2 / (1 + t) ** 2), "x and dx do not belong together"),
+        (partial(on_half_line, dx=lambda t: -2 * t / (1 - t) ** 2), "the derivative of 1 - t is -1"),
+        (partial(on_half_line, dx=lambda t: 2 / (1 - (1 + t) / (1 - t)) ** 2), "a factor of t, not of x"),
+        (lambda f, t, w: quad(f, 0, np.inf)[0], "that is the integral itself"),
+        (lambda f, t, w: 7.0, "node by node"),
+        (lambda f, t, w: ("one", "two"), "the shape should be (), and is (2,)"),
+    ],
 }
 
 # Exercise that asks for a prediction to the numbers that no verdict may show.
@@ -2244,6 +2277,7 @@ RIGHT = {
     "implicit.layer": layered(stepped_back),
     "integrals.ends": [4.0, np.int64(2), jnp.asarray(6)],
     "integrals.slip": lambda f, t: jnp.array([f(t**2), f(jnp.cos(t))]) @ jnp.array([2 * t, jnp.sin(t)]),
+    "integrals.half_line": node_by_node,
 }
 
 

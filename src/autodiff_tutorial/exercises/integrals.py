@@ -102,3 +102,57 @@ def _(attempt):
             ),
             hint="each term is the height of f at an end times the speed of that end. Which of them is subtracted?",
         )
+
+
+@exercise("integrals.half_line")
+def _(attempt):
+    for words, f, n, truth in (
+        ("1 / (1 + x)^5", lambda x: 1 / (1 + x) ** 5, 4, 1 / 4),
+        ("x / (1 + x)^4", lambda x: x / (1 + x) ** 4, 6, 1 / 6),
+        ("e^-x", lambda x: jnp.exp(-x), 1, 4 / np.e),  # the node 0, so 2 f(1) times the weight 2
+        ("e^-x", lambda x: jnp.exp(-x), 80, 1.0),
+    ):
+        t, weights = np.polynomial.legendre.leggauss(n)
+        x, dx = (1 + t) / (1 - t), 2 / (1 - t) ** 2
+        got = attempt(f, t.copy(), weights.copy())
+        slips = (
+            (np.shape(got) == t.shape, "that is one term a node. Add them up."),
+            (weights @ f(x), "x is right, but dx is not dt: its factor is missing."),
+            (truth / 2, "half of it. What is the derivative of (1 + t) / (1 - t)? Both parts depend on t."),
+            (2 * truth, "twice of it. The interval (-1, 1) has the length 2, and the weights know that."),
+            (-truth, "the sign is reversed: x grows with t."),
+            (n > 1 and (f(x) * dx).sum(), "x and dx are right. Where are the weights?"),
+            (n > 1 and (f(x) * dx).mean(), "x and dx are right. That gives all nodes the same weight."),
+        )
+        if n in (4, 6):
+            slips += (
+                (weights @ (f(t) * dx), "dx is right. f is to be taken at x, not at t."),
+                (weights @ f(t), "that is the integral from -1 to 1. Where does x stand?"),
+                (
+                    weights @ (f(1 / x) * dx),
+                    "x and dx do not belong together: one has 1 - t below, and the other 1 + t.",
+                ),
+                (weights @ (f((t - 1) / (t + 1)) * dx), "that is t as a function of x. x as one of t is asked for."),
+                (
+                    weights @ (f(t / (1 - t)) / (1 - t) ** 2),
+                    "that is the substitution for t between 0 and 1. Here t begins at -1.",
+                ),
+                (weights @ f((1 + t) / 2) / 2, "that is the integral from 0 to 1. x goes on without an end."),
+                (weights @ (f(x) / (1 - t)) * 2, "x is right. In dx, the denominator comes squared."),
+                (weights @ (f(x) / (1 - t**2)) * 2, "x is right. In dx, the denominator is (1 - t)^2."),
+                (
+                    weights @ (f(x) * -2 * t / (1 - t) ** 2),
+                    "x is right. In dx, mind that the derivative of 1 - t is -1.",
+                ),
+                (weights @ (f(x) * 2 / (1 - x) ** 2), "x is right. dx is a factor of t, not of x."),
+            )
+        else:
+            slips += ((n == 1 and 1.0, "that is the integral itself. Give the estimate of the nodes handed over."),)
+        yield Case(
+            f"f(x) = {words}, {n} node{'s' * (n > 1)}",
+            got,
+            truth,
+            rtol=1e-5,
+            slips=slips,
+            hint="put x and dx into the integral, then add up weight times integrand, node by node.",
+        )
