@@ -16,7 +16,7 @@ from scipy.integrate import quad
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from autodiff_tutorial import forward_mode as fm
-from autodiff_tutorial import linear_maps, sampled_data, sparse, symbolic
+from autodiff_tutorial import integrals, linear_maps, sampled_data, sparse, symbolic
 from autodiff_tutorial import primitives as ops
 from autodiff_tutorial import reverse_mode as rm
 from autodiff_tutorial.exercises import check
@@ -711,6 +711,21 @@ def on_half_line(f, t, w, x=lambda t: (1 + t) / (1 - t), dx=lambda t: 2 / (1 - t
 def node_by_node(f, t, w):
     """Go through the half line from its far end: x = (1 - t) / (1 + t)."""
     return sum(float(w_k * f((1 - t_k) / (1 + t_k)) * 2 / (1 + t_k) ** 2) for t_k, w_k in zip(t, w, strict=True))
+
+
+def slope_inside(f, a, b, t, h=1e-5):
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    x = a + (b - a) * (1 + nodes) / 2
+    return (b - a) / 2 * weights @ np.asarray(f(x, t + h) - f(x, t - h)) / (2 * h)
+
+
+def leibniz(f, *at, lose=lambda f, a, b, t: -f(a, t), gain=lambda f, a, b, t: f(b, t), inside=slope_inside):
+    """Differentiate an integral by its ends and its parameter, with the mistakes that readers make."""
+    return lose(f, *at), gain(f, *at), inside(f, *at)
+
+
+def held_between(f, a, b, t):
+    return f(b, t) - f(a, t)
 
 
 # Exercise to wrong answers, each with words of the hint that it should get.
@@ -2171,6 +2186,39 @@ WRONG = {
         (lambda f, t, w: 7.0, "node by node"),
         (lambda f, t, w: ("one", "two"), "the shape should be (), and is (2,)"),
     ],
+    "integrals.leibniz": [
+        (lambda f, a, b, t: integrals.integrate(f, a, b, (t,)), "Take its value"),
+        (lambda *args: leibniz(*args)[2], "return 3 results, in this order: dI/da, dI/db and dI/dt"),
+        (lambda *args: leibniz(*args)[:2], "return 3 results"),
+        (partial(leibniz, lose=lambda f, a, b, t: f(a, t)), "the sign is reversed: moving the lower end"),
+        (lambda *args: [leibniz(*args)[k] for k in (1, 0, 2)], "dI/da comes first"),
+        (lambda *args: leibniz(*args)[::-1], "It comes last"),
+        (partial(leibniz, lose=lambda f, a, b, t: -jax.grad(f)(a, t)), "the slope of f at the end"),
+        (partial(leibniz, lose=lambda f, a, b, t: jax.grad(f)(a, t)), "the slope of f at the end"),
+        (partial(leibniz, lose=held_between), "from one end to the other"),
+        (partial(leibniz, lose=lambda *args: 0.0), "that is 0. Move this end"),
+        (partial(leibniz, lose=lambda *args: 9.0), "the lower end loses a strip"),
+        (partial(leibniz, gain=lambda f, a, b, t: -f(b, t)), "the sign is reversed: moving the upper end"),
+        (lambda *args: [leibniz(*args)[k] for k in (0, 2, 1)], "It comes last"),
+        (partial(leibniz, gain=lambda f, a, b, t: -f(a, t)), "This is the other end"),
+        (partial(leibniz, gain=lambda f, a, b, t: jax.grad(f)(b, t)), "the slope of f at the end"),
+        (partial(leibniz, gain=held_between), "from one end to the other"),
+        (partial(leibniz, gain=lambda *args: 0.0), "that is 0. Move this end"),
+        (partial(leibniz, gain=lambda *args: 9.0), "dI/da is right. The upper end gains"),
+        (partial(leibniz, inside=lambda f, a, b, t: integrals.integrate(f, a, b, (t,))), "all that integrate returns"),
+        (partial(leibniz, inside=lambda f, a, b, t: quad(f, a, b, args=(t,))[0]), "The third is I itself"),
+        (partial(leibniz, inside=held_between), "the derivative of f by x"),
+        (partial(leibniz, inside=lambda *args: -slope_inside(*args)), "The sign of the third is reversed"),
+        (
+            partial(leibniz, inside=lambda f, a, b, t: jax.grad(f, 1)(b, t) - jax.grad(f, 1)(a, t)),
+            "takes f_t at the ends only",
+        ),
+        (partial(leibniz, inside=lambda f, a, b, t: jax.grad(f, 1)(b, t)), "takes f_t at an end"),
+        (partial(leibniz, inside=lambda *args: sum(leibniz(*args))), "lets the ends move as well"),
+        (partial(leibniz, inside=lambda *args: 0.0), "Does the t that moves stand in args"),
+        (partial(leibniz, inside=lambda f, a, b, t: [slope_inside(f, a, b, t)]), "the shape should be (), and is (1,)"),
+        (partial(leibniz, inside=lambda *args: 9.0), "the ends are right. The third is an integral"),
+    ],
 }
 
 # Exercise that asks for a prediction to the numbers that no verdict may show.
@@ -2278,6 +2326,9 @@ RIGHT = {
     "integrals.ends": [4.0, np.int64(2), jnp.asarray(6)],
     "integrals.slip": lambda f, t: jnp.array([f(t**2), f(jnp.cos(t))]) @ jnp.array([2 * t, jnp.sin(t)]),
     "integrals.half_line": node_by_node,
+    "integrals.leibniz": lambda f, *at: jnp.stack(
+        jax.grad(lambda a, b, t: integrals.integrate(f, a, b, (t,)).value, (0, 1, 2))(*at)
+    ),
 }
 
 

@@ -1,10 +1,12 @@
 """The exercises of the chapter on integrals that deal with ends, parameters and substitutions."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from autodiff_tutorial.exercises.forward_mode import moved
+from autodiff_tutorial.exercises.forward_mode import moved, several
 from autodiff_tutorial.exercises.judge import Case, exercise
+from autodiff_tutorial.integrals import Integral
 
 
 @exercise("integrals.ends")
@@ -156,3 +158,77 @@ def _(attempt):
             slips=slips,
             hint="put x and dx into the integral, then add up weight times integrand, node by node.",
         )
+
+
+@exercise("integrals.leibniz")
+def _(attempt):
+    for words, f, whole, at in (
+        ("e^(t x)", lambda x, t: jnp.exp(t * x), lambda a, b, t: (np.exp(t * b) - np.exp(t * a)) / t, (-0.5, 1.2, 0.7)),
+        ("x^t", lambda x, t: x**t, lambda a, b, t: (b ** (t + 1) - a ** (t + 1)) / (t + 1), (2.0, 0.5, 1.3)),
+        ("1 / (t + x^2)", lambda x, t: 1 / (t + x**2), lambda a, b, t: _arc(b, t) - _arc(a, t), (-1.0, 3.0, 2.0)),
+    ):
+        a, b, t = at
+        value, truths = moved(whole, *((p, e) for p, e in zip(at, np.eye(3), strict=True)))
+        value, (by_a, by_b, by_t) = value[0], truths
+        (f_x_a, f_t_a), (f_x_b, f_t_b) = (jax.grad(f, (0, 1))(end, t) for end in (a, b))
+        got = attempt(f, a, b, t)
+        given = f"f(x, t) = {words}, a = {a:g}, b = {b:g}, t = {t:g}"
+        whole_result = "that is all that integrate returns. Take its value."
+        yield Case(given, got, "three results", passes=not isinstance(got, Integral), hint=whole_result)
+        yield several(given, got, "dI/da", "dI/db", "dI/dt")
+        held = "that is the change from one end to the other. What does this end alone do, with the other held?"
+        steep = "that is the slope of f at the end. The strip has the height of f itself."
+        zero = "that is 0. Move this end a little, and hold the other: what is gained or lost?"
+        yield Case(
+            f"dI/da, {given}",
+            got[0],
+            by_a,
+            rtol=1e-5,
+            slips=(
+                (-by_a, "the sign is reversed: moving the lower end up loses a strip."),
+                (by_b, "that is dI/db. dI/da comes first."),
+                (by_t, "that is dI/dt. It comes last."),
+                (-f_x_a, steep),
+                (f_x_a, steep),
+                (by_a + by_b, held),
+                (0.0, zero),
+            ),
+            hint="the lower end loses a strip as it moves up. How high is the strip?",
+        )
+        yield Case(
+            f"dI/db, {given}",
+            got[1],
+            by_b,
+            rtol=1e-5,
+            slips=(
+                (-by_b, "the sign is reversed: moving the upper end up gains a strip."),
+                (by_t, "that is dI/dt. It comes last."),
+                (by_a, "that is dI/da. This is the other end."),
+                (f_x_b, steep),
+                (by_a + by_b, held),
+                (0.0, zero),
+            ),
+            hint="dI/da is right. The upper end gains a strip as it moves up. How high is the strip?",
+        )
+        ends = "the ends are right. "
+        yield Case(
+            f"dI/dt, {given}",
+            got[2],
+            by_t,
+            rtol=1e-5,
+            slips=(
+                (isinstance(got[2], Integral), ends + "The third is all that integrate returns. Take its value."),
+                (value, ends + "The third is I itself. Integrate the derivative of f by t."),
+                (by_a + by_b, ends + "The third integrates the derivative of f by x. t is the other argument."),
+                (-by_t, ends + "The sign of the third is reversed. Do a and b stand in their order?"),
+                (f_t_b - f_t_a, ends + "The third takes f_t at the ends only. Integrate it."),
+                (f_t_b, ends + "The third takes f_t at an end. Integrate it."),
+                (by_a + by_b + by_t, ends + "The third lets the ends move as well. Hold them."),
+                (0.0, ends + "The third is 0. Does the t that moves stand in args, and is it the t that f sees?"),
+            ),
+            hint=ends + "The third is an integral from a to b, of the derivative of f by t, with t in args.",
+        )
+
+
+def _arc(x, t):
+    return np.arctan(x / np.sqrt(t)) / np.sqrt(t)
