@@ -728,6 +728,11 @@ def held_between(f, a, b, t):
     return f(b, t) - f(a, t)
 
 
+def scored(y, x, p, b, one=lambda p: 1 / p, zero=lambda p: -1 / (1 - p), value=lambda y, b: y - b, join=np.mean):
+    """Estimate the slope of an expectation by the score, with the mistakes that readers make."""
+    return join(value(y, b) * np.where(x == 1, one(p), zero(p)))
+
+
 # Exercise to wrong answers, each with words of the hint that it should get.
 WRONG = {
     "finite_differences.digits": [
@@ -2219,6 +2224,30 @@ WRONG = {
         (partial(leibniz, inside=lambda f, a, b, t: [slope_inside(f, a, b, t)]), "the shape should be (), and is (1,)"),
         (partial(leibniz, inside=lambda *args: 9.0), "the ends are right. The third is an integral"),
     ],
+    "integrals.score": [
+        (partial(scored, value=lambda y, b: y), "The baseline is missing"),
+        (partial(scored, value=lambda y, b: y + b), "is to be subtracted"),
+        (lambda y, x, p, b: scored(y, x, p, 0) - b, "before it multiplies"),
+        (lambda y, x, p, b: scored(y, x, p, y.mean()), "the b that is handed over"),
+        (partial(scored, one=lambda p: 1 - p, zero=lambda p: -p), "the slope by the log odds"),
+        (partial(scored, join=np.sum), "not their sum"),
+        (partial(scored, join=lambda terms: terms.sum() / (len(terms) - 1)), "not n - 1"),
+        (lambda *args: -scored(*args), "the sign is reversed"),
+        (partial(scored, zero=lambda p: 0), "Those with x = 0 have a score too"),
+        (partial(scored, one=lambda p: 0), "Those with x = 1 have a score too"),
+        (partial(scored, zero=lambda p: 1 / (1 - p)), "Those with x = 0 have another sign"),
+        (partial(scored, one=lambda p: 1 / (1 - p), zero=lambda p: -1 / p), "p and 1 - p are swapped"),
+        (partial(scored, zero=lambda p: -1 / p), "The odds of a 0 are 1 - p"),
+        (partial(scored, one=lambda p: 1, zero=lambda p: -1), "the signs are right"),
+        (partial(scored, one=lambda p: p, zero=lambda p: 1 - p), "that has the odds"),
+        (partial(scored, one=np.log, zero=lambda p: np.log(1 - p)), "that has the log of the odds"),
+        (lambda y, x, p, b: y[x == 1].mean() - y[x == 0].mean(), "a good estimate too"),
+        (partial(scored, value=lambda y, b: 1), "that is the score alone"),
+        (partial(scored, one=lambda p: 1, zero=lambda p: 1), "Where is the score"),
+        (partial(scored, join=np.asarray), "Take their mean"),
+        (lambda *args: (scored(*args), 0.0), "the shape should be (), and is (2,)"),
+        (lambda *args: 99.0, "What are their slopes by p"),
+    ],
 }
 
 # Exercise that asks for a prediction to the numbers that no verdict may show.
@@ -2329,6 +2358,7 @@ RIGHT = {
     "integrals.leibniz": lambda f, *at: jnp.stack(
         jax.grad(lambda a, b, t: integrals.integrate(f, a, b, (t,)).value, (0, 1, 2))(*at)
     ),
+    "integrals.score": lambda y, x, p, b: jnp.mean((jnp.array(y) - b) * (x - p)) / (p * (1 - p)),
 }
 
 
