@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import sympy
-from scipy import linalg
+from scipy import linalg, stats
 from scipy.integrate import quad
 from scipy.sparse.linalg import LinearOperator, eigsh
 
@@ -731,6 +731,16 @@ def held_between(f, a, b, t):
 def scored(y, x, p, b, one=lambda p: 1 / p, zero=lambda p: -1 / (1 - p), value=lambda y, b: y - b, join=np.mean):
     """Estimate the slope of an expectation by the score, with the mistakes that readers make."""
     return join(value(y, b) * np.where(x == 1, one(p), zero(p)))
+
+
+def normal_score(x, mu, c, sigma):
+    return (x - mu) / sigma**2
+
+
+def cut_off(x, mu, c, sigma, keep=np.greater, weight=normal_score, share=None, added=0.0):
+    """Estimate what a cut keeps, and its slope, with the mistakes that readers make."""
+    fraction = np.mean(x > c) if share is None else share(x, mu, c, sigma)
+    return fraction, np.mean(keep(x, c) * weight(x, mu, c, sigma)) + added
 
 
 # Exercise to wrong answers, each with words of the hint that it should get.
@@ -2248,6 +2258,36 @@ WRONG = {
         (lambda *args: (scored(*args), 0.0), "the shape should be (), and is (2,)"),
         (lambda *args: 99.0, "What are their slopes by p"),
     ],
+    "integrals.cut": [
+        (lambda *args: cut_off(*args)[1], "return 2 results, in this order: the fraction and its derivative"),
+        (lambda *args: (*cut_off(*args), 0.0), "return 2 results"),
+        (partial(cut_off, share=lambda x, mu, c, sigma: np.mean(x < c)), "the fraction that is lost"),
+        (partial(cut_off, share=lambda x, mu, c, sigma: np.sum(x > c)), "Divide by how many there are"),
+        (partial(cut_off, share=lambda x, mu, c, sigma: stats.norm.sf(c, mu, sigma)), "the exact probability"),
+        (lambda *args: cut_off(*args)[::-1], "The fraction comes first"),
+        (partial(cut_off, share=lambda x, mu, c, sigma: x[x > c].mean()), "the mean energy of the kept"),
+        (partial(cut_off, share=lambda x, mu, c, sigma: np.mean(x * (x > c))), "Count them"),
+        (partial(cut_off, share=lambda x, mu, c, sigma: x > c), "that is one number a draw"),
+        (partial(cut_off, share=lambda *args: 7.0), "count the draws above the cut"),
+        (partial(cut_off, weight=lambda *args: 0.0), "the fraction is right. The derivative is 0"),
+        (partial(cut_off, weight=lambda x, mu, c, sigma: (x - mu) / sigma), "has the square of sigma below."),
+        (partial(cut_off, weight=lambda x, mu, c, sigma: x - mu), "here it is missing"),
+        (partial(cut_off, weight=lambda *args: normal_score(*args) / 2), "brings down a 2"),
+        (partial(cut_off, weight=lambda *args: 2 * normal_score(*args)), "the exponent has a 2 below"),
+        (partial(cut_off, weight=lambda *args: -normal_score(*args)), "more is kept as mu grows"),
+        (partial(cut_off, weight=lambda x, *args: len(x) * normal_score(x, *args)), "not their sum"),
+        (lambda x, mu, c, sigma: (np.mean(x > c), stats.norm.pdf(c, mu, sigma)), "That is the exact derivative"),
+        (partial(cut_off, keep=lambda x, c: 1), "Which of them count"),
+        (partial(cut_off, keep=np.less), "the events that are lost"),
+        (partial(cut_off, keep=lambda x, c: (x > c) / np.mean(x > c)), "Divide by the number of all"),
+        (partial(cut_off, keep=lambda x, c: (x > c) - np.mean(x > c)), "That has a baseline"),
+        (partial(cut_off, weight=lambda x, mu, c, sigma: x / sigma**2), "not from 0"),
+        (partial(cut_off, weight=lambda x, mu, c, sigma: (x - c) / sigma**2), "not from the cut"),
+        (partial(cut_off, weight=lambda x, mu, c, sigma: ((x - mu) ** 2 / sigma**2 - 1) / sigma), "by sigma"),
+        (partial(cut_off, weight=lambda *args: 1.0), "Where is the score"),
+        (lambda x, *args: (cut_off(x, *args)[0], (x > args[1]) * normal_score(x, *args)), "one term a draw"),
+        (partial(cut_off, added=3.0), "the slope by mu of the log of its density"),
+    ],
 }
 
 # Exercise that asks for a prediction to the numbers that no verdict may show.
@@ -2359,6 +2399,9 @@ RIGHT = {
         jax.grad(lambda a, b, t: integrals.integrate(f, a, b, (t,)).value, (0, 1, 2))(*at)
     ),
     "integrals.score": lambda y, x, p, b: jnp.mean((jnp.array(y) - b) * (x - p)) / (p * (1 - p)),
+    "integrals.cut": lambda x, mu, c, sigma: jax.jvp(
+        lambda m: jnp.mean(jnp.where(x > c, jnp.exp((m - mu) * (x - (m + mu) / 2) / sigma**2), 0.0)), (mu,), (1.0,)
+    ),
 }
 
 

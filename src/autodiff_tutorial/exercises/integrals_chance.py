@@ -1,5 +1,7 @@
 """The exercises of the chapter on integrals that deal with expectations, estimated from draws."""
 
+import math
+
 import numpy as np
 
 from autodiff_tutorial.exercises.forward_mode import several
@@ -60,4 +62,70 @@ def _(attempt):
                 (np.shape(got) == (n,), "that is one term a draw. Take their mean."),
             ),
             hint="the log of the odds is log p where x = 1, and log(1 - p) where x = 0. What are their slopes by p?",
+        )
+
+
+@exercise("integrals.cut")
+def _(attempt):
+    random = np.random.default_rng(56)
+    for n, mu, c, sigma in (6, 1.0, 1.5, 1.6), (8, -0.5, 0.4, 0.5), (1000, 2.0, 1.0, 1.7), (1000, 0.3, 2.5, 1.2):
+        x = np.round(mu + sigma * random.standard_normal(n), 2) + 0.001  # none at the cut
+        above, below = x[x > c], x[x < c]
+        fraction = len(above) / n
+        pull, push = above.sum() - len(above) * mu, below.sum() - len(below) * mu
+        slope = pull / n / sigma**2
+        z = (c - mu) / sigma
+        beyond, density = math.erfc(z / 2**0.5) / 2, math.exp(-(z**2) / 2) / (sigma * (2 * math.pi) ** 0.5)
+        given = f"{f'x = {x.tolist()}' if n < 10 else f'{n} draws'}, mu = {mu}, c = {c}, sigma = {sigma}"
+        got = attempt(x.copy(), mu, c, sigma)
+        yield several(given, got, "the fraction", "its derivative")
+        yield Case(
+            f"the fraction, {given}",
+            got[0],
+            fraction,
+            slips=(
+                (1 - fraction, "that is the fraction that is lost. Kept is what lies above the cut."),
+                (len(above), "that is how many events are kept. Divide by how many there are."),
+                (beyond, "that is the exact probability. Its estimate from the draws is asked for."),
+                (slope, "that is the derivative. The fraction comes first."),
+                (above.mean() if above.size else False, "that is the mean energy of the kept. How many are they?"),
+                ((x * (x > c)).mean(), "that adds up the energies of the kept. Count them."),
+                (np.shape(got[0]) == (n,), "that is one number a draw. Take their mean."),
+            ),
+            hint="count the draws above the cut, and divide by all.",
+        )
+        right = "the fraction is right. "
+        yield Case(
+            f"the derivative, {given}",
+            got[1],
+            slope,
+            slips=(
+                (0.0, right + "The derivative is 0 where each draw is moved. Hold the draws, and move their odds."),
+                (slope * sigma, right + "The score has the square of sigma below."),
+                (slope * sigma**2, right + "The score has the square of sigma below; here it is missing."),
+                (slope / 2, right + "Half of it: the square in the exponent brings down a 2."),
+                (2 * slope, right + "Twice of it: the exponent has a 2 below."),
+                (-slope, right + "The sign is reversed: more is kept as mu grows."),
+                (n * slope, right + "The terms are right. Their mean is asked for, not their sum."),
+                (density, right + "That is the exact derivative. Its estimate from the draws is asked for."),
+                ((x - mu).mean() / sigma**2, right + "That is the mean score of all draws. Which of them count?"),
+                (push / n / sigma**2, right + "That is the mean over the events that are lost."),
+                (
+                    pull / len(above) / sigma**2,
+                    right + "That is a mean over the kept. Divide by the number of all.",
+                ),
+                (
+                    slope - fraction * (x - mu).mean() / sigma**2,
+                    right + "That has a baseline: a good estimate, and less noisy. Here it goes without.",
+                ),
+                (above.sum() / n / sigma**2, right + "The score measures from mu, not from 0."),
+                ((above - c).sum() / n / sigma**2, right + "The score measures from mu, not from the cut."),
+                (
+                    (((above - mu) / sigma) ** 2 - 1).sum() / n / sigma,
+                    right + "That is the derivative by sigma. Here mu moves.",
+                ),
+                (fraction, right + "The second is that fraction again. Where is the score?"),
+                (np.shape(got[1]) == (n,), right + "The second is one term a draw. Take their mean."),
+            ),
+            hint=right + "Each draw above the cut adds its score, the slope by mu of the log of its density.",
         )
