@@ -44,14 +44,17 @@ def _(attempt):
                 ),
                 (
                     (ones.sum() / (1 - p) - zeros.sum() / p) / n,
-                    "p and 1 - p are swapped. Which of them are the odds of a 1?",
+                    "p and 1 - p are swapped. Which of them is the probability of a 1?",
                 ),
-                ((ones.sum() - zeros.sum()) / p / n, "the terms with x = 1 are right. The odds of a 0 are 1 - p."),
-                ((ones.sum() - zeros.sum()) / n, "the signs are right. What does each draw's odds divide?"),
-                (((y - b) * np.where(x == 1, p, 1 - p)).mean(), "that has the odds. The score is their log's slope."),
+                ((ones.sum() - zeros.sum()) / p / n, "the terms with x = 1 are right. A 0 has the probability 1 - p."),
+                ((ones.sum() - zeros.sum()) / n, "the signs are right. Where does p stand in the score?"),
+                (
+                    ((y - b) * np.where(x == 1, p, 1 - p)).mean(),
+                    "that has the probabilities. Take their log, and its slope.",
+                ),
                 (
                     ((y - b) * np.where(x == 1, np.log(p), np.log(1 - p))).mean(),
-                    "that has the log of the odds. The score is its slope by p.",
+                    "that has the log of the probability. The score is its slope by p.",
                 ),
                 (
                     ones.mean() - zeros.mean(),
@@ -61,15 +64,15 @@ def _(attempt):
                 ((y - b).mean(), "that is the mean of f less the baseline. Where is the score?"),
                 (np.shape(got) == (n,), "that is one term a draw. Take their mean."),
             ),
-            hint="the log of the odds is log p where x = 1, and log(1 - p) where x = 0. What are their slopes by p?",
+            hint="the log of the probability is log p where x = 1, else log(1 - p). What are their slopes by p?",
         )
 
 
 @exercise("integrals.cut")
 def _(attempt):
     random = np.random.default_rng(56)
-    for n, mu, c, sigma in (6, 1.0, 1.5, 1.6), (8, -0.5, 0.4, 0.5), (1000, 2.0, 1.0, 1.7), (1000, 0.3, 2.5, 1.2):
-        x = np.round(mu + sigma * random.standard_normal(n), 2) + 0.001  # none at the cut
+    for n, mu, c, sigma in (6, 1.0, 1.505, 1.6), (8, -0.5, 0.405, 0.5), (999, 2.0, 1.005, 1.7), (999, 0.3, 2.505, 1.2):
+        x = np.round(mu + sigma * random.standard_normal(n), 2)  # two decimals, so none is at the cut
         above, below = x[x > c], x[x < c]
         fraction = len(above) / n
         pull, push = above.sum() - len(above) * mu, below.sum() - len(below) * mu
