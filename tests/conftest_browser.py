@@ -108,13 +108,15 @@ def axe_violations(page: Page, *rules: str) -> list[str]:
     """
     page.evaluate("""() => {
       const seen = new Set();
-      document.querySelectorAll("pre span[class]").forEach((token) => {
+      const spare = [...document.querySelectorAll("pre span[class]")].filter((token) => {
         const setting = token.closest(".cell_input, .cell_output, .highlight")?.className;
         const ground = getComputedStyle(token.closest("pre")).backgroundColor;
         const style = [setting, ground, token.className].join();
-        const judged = token.textContent.trim().length > 1;
-        if (judged && !seen.has(style)) seen.add(style); else token.remove();
+        const judged = token.textContent.trim().length > 1 && !seen.has(style);
+        if (judged) seen.add(style);
+        return !judged;
       });
+      spare.forEach((token) => token.remove());
     }""")
     if not page.evaluate("() => Boolean(window.axe)"):
         page.add_script_tag(path=AXE)
