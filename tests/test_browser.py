@@ -5,6 +5,7 @@ the program that the environment variable CHROMIUM names.
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from conftest_browser import (
     raw_math,
     serve,
 )
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, expect
 from test_book import REPOSITORY
 
 chapters = pytest.mark.parametrize("chapter", CHAPTERS)
@@ -32,23 +33,15 @@ chapters = pytest.mark.parametrize("chapter", CHAPTERS)
 @pytest.fixture(scope="module", params=PAGES)
 def visit(request: pytest.FixtureRequest, context: BrowserContext, site: str) -> Iterator[tuple]:
     """Open each page in turn; yield it with its errors and its requests to other hosts."""
-    visit = open_page(context, f"{site}{request.param}.html")
-    yield visit
-    visit[0].close()
+    with open_page(context, f"{site}{request.param}.html") as visit:
+        yield visit
 
 
 @pytest.fixture
 def open_chapter(context: BrowserContext, site: str) -> Iterator:
     """Open a chapter by name, untouched."""
-    opened = []
-
-    def open_chapter(name: str) -> Page:
-        opened.append(open_page(context, f"{site}{name}.html")[0])
-        return opened[-1]
-
-    yield open_chapter
-    for page in opened:
-        page.close()
+    with ExitStack() as tabs:
+        yield lambda name: tabs.enter_context(open_page(context, f"{site}{name}.html"))[0]
 
 
 def test_page_asks_no_other_host(visit: tuple) -> None:
@@ -85,9 +78,8 @@ def test_source_listings_are_quiet_and_fit_a_phone(context: BrowserContext, site
     """The pages that list the library's source raise no error, ask no other host and stay in the window."""
     faults = {}
     for path in SITE.glob("_modules/**/*.html"):
-        page, errors, foreign = open_page(context, site + path.relative_to(SITE).as_posix())
-        faults[path.name] = errors + foreign + overflow(look(page, width=390))
-        page.close()
+        with open_page(context, site + path.relative_to(SITE).as_posix()) as (page, errors, foreign):
+            faults[path.name] = errors + foreign + overflow(look(page, width=390))
     assert [fault for fault in faults.items() if fault[1]] == []
 
 
@@ -167,12 +159,11 @@ def test_hints_open_on_click(open_chapter, chapter: str) -> None:
 
 def test_search_finds_a_word(context: BrowserContext, site: str) -> None:
     """A name that the chapter cites leads from the search page to the chapter."""
-    page = open_page(context, f"{site}search.html")[0]
-    field = page.locator("#search-input, main input[type=search]").first
-    field.fill("Fornberg")
-    field.press("Enter")
-    expect(page.locator("ul.search a[href*='book/finite_differences.html']").first).to_be_visible()
-    page.close()
+    with open_page(context, f"{site}search.html") as (page, *_):
+        field = page.locator("#search-input, main input[type=search]").first
+        field.fill("Fornberg")
+        field.press("Enter")
+        expect(page.locator("ul.search a[href*='book/finite_differences.html']").first).to_be_visible()
 
 
 @pytest.mark.usefixtures("site")
@@ -210,8 +201,7 @@ PLANTED = {
 def test_checker_rejects_planted_page(context, tmp_path: Path, html: str, checker: str, expected: str) -> None:
     """A checker that never complains would prove nothing."""
     (tmp_path / "bad.html").write_text(f"<!doctype html><title>Bad</title>{html}", encoding="utf-8")
-    with serve(tmp_path) as address:
-        page, errors, foreign = open_page(context, f"{address}bad.html")
+    with serve(tmp_path) as address, open_page(context, f"{address}bad.html") as (page, errors, foreign):
         found = {
             "foreign": lambda: foreign,
             "errors": lambda: errors,
@@ -220,7 +210,6 @@ def test_checker_rejects_planted_page(context, tmp_path: Path, html: str, checke
             "axe": lambda: axe_violations(look(page)),
             "math": lambda: raw_math(page),
         }[checker]()
-        page.close()
     assert any(expected in fault for fault in found)
 
 
@@ -255,23 +244,23 @@ def test_link_checker_rejects_planted_address(tmp_path: Path, target: str) -> No
     assert doubtful_links(tmp_path) == [target]
 
 
-def test_tabs_change_together_and_paper_shows_all(open_chapter) -> None:
+def test_tabs_change_together_and_paper_shows_all(context: BrowserContext, site: str) -> None:
     """A framework chosen in one pair of cells, by mouse or keys, is chosen in all; in print both are there."""
-    page = open_chapter("book/frameworks")
-    sets = page.locator(".sd-tab-set")
-    assert sets.count() > 10
-    assert sets.locator("> label").all_inner_texts() == ["JAX", "PyTorch"] * sets.count()
+    with open_page(context, f"{site}book/frameworks.html") as (page, *_):
+        sets = page.locator(".sd-tab-set")
+        assert sets.count() > 10
+        assert sets.locator("> label").all_inner_texts() == ["JAX", "PyTorch"] * sets.count()
 
-    def shown():
-        panels = sets.locator("> .sd-tab-content").all()
-        return [panel.is_visible() for panel in panels]
+        def shown():
+            panels = sets.locator("> .sd-tab-content").all()
+            return [panel.is_visible() for panel in panels]
 
-    assert shown() == [True, False] * sets.count()
-    sets.nth(3).locator("> label", has_text="PyTorch").click()
-    assert shown() == [False, True] * sets.count()
-    expect(sets.nth(0)).to_contain_text("tensor(0.0707)")
-    sets.nth(1).locator("> input").nth(1).focus()
-    page.keyboard.press("ArrowLeft")
-    assert sets.nth(1).locator("> .sd-tab-content").first.is_visible()
-    page.emulate_media(media="print")
-    assert shown() == [True, True] * sets.count()
+        assert shown() == [True, False] * sets.count()
+        sets.nth(3).locator("> label", has_text="PyTorch").click()
+        assert shown() == [False, True] * sets.count()
+        expect(sets.nth(0)).to_contain_text("tensor(0.0707)")
+        sets.nth(1).locator("> input").nth(1).focus()
+        page.keyboard.press("ArrowLeft")
+        assert sets.nth(1).locator("> .sd-tab-content").first.is_visible()
+        page.emulate_media(media="print")
+        assert shown() == [True, True] * sets.count()

@@ -1,6 +1,7 @@
 """The figures that move: operated by keyboard and pointer in the browser, their numbers against the library's."""
 
 import re
+from contextlib import ExitStack
 from functools import partial
 from itertools import count, pairwise
 
@@ -31,9 +32,8 @@ def bell(x):
 @pytest.fixture
 def step_size(context, site):
     """Open the chapter on finite differences, and yield its figure."""
-    page = open_page(context, f"{site}book/finite_differences.html")[0]
-    yield page.locator("[data-explorable=step-size]")
-    page.close()
+    with open_page(context, f"{site}book/finite_differences.html") as (page, *_):
+        yield page.locator("[data-explorable=step-size]")
 
 
 def shown(figure):
@@ -120,21 +120,20 @@ def test_curve_and_point_stand_out(step_size, scheme):
 @pytest.fixture
 def show_output(context, site):
     """Return a function that puts HTML into a page, as a cell's output, and opens it; its options are the browser's."""
-    opened, address = [], f"{site}book/output.html"
+    address = f"{site}book/output.html"
     built = (SITE / "book" / "bibliography.html").read_text(encoding="utf-8")
 
     def show_output(html, **options):
-        opened.append(context.browser.new_context(**options))
+        own = tabs.enter_context(context.browser.new_context(**options))
         output = f'<div class="cell_output docutils container"><div class="output text_html">{html}</div></div>'
         body = re.sub("<article[^>]*>", lambda tag: tag[0] + output, built)
-        opened[-1].route(address, lambda route: route.fulfill(body=body, content_type="text/html"))
-        page, errors, _ = open_page(opened[-1], address)
+        own.route(address, lambda route: route.fulfill(body=body, content_type="text/html"))
+        page, errors, _ = tabs.enter_context(open_page(own, address))
         assert errors == []
         return page.locator("[data-explorable]")
 
-    yield show_output
-    for own in opened:
-        own.close()
+    with ExitStack() as tabs:
+        yield show_output
 
 
 @pytest.fixture
@@ -356,14 +355,13 @@ CHAPTER_RECORDS = {
 def test_graph_of_the_chapter_ends_with_the_adjoints_of_its_record(context, site, case):
     """What readers step through in the chapter on reverse mode is what `record` finds."""
     place, program, args = CHAPTER_RECORDS[case]
-    page = open_page(context, f"{site}book/reverse_mode.html")[0]
-    figure = page.locator("[data-explorable=computation-graph]").nth(place)
-    press(figure, "Last")
-    operations = reverse_mode.record(program, *args).operations
-    for line, field in {"value": "value", "derivative": "adjoint"}.items():
-        wanted = [getattr(operation, field) for operation in operations]
-        assert [number(text) for text in boxes(figure, line)] == pytest.approx(wanted, rel=5e-4)
-    page.close()
+    with open_page(context, f"{site}book/reverse_mode.html") as (page, *_):
+        figure = page.locator("[data-explorable=computation-graph]").nth(place)
+        press(figure, "Last")
+        operations = reverse_mode.record(program, *args).operations
+        for line, field in {"value": "value", "derivative": "adjoint"}.items():
+            wanted = [getattr(operation, field) for operation in operations]
+            assert [number(text) for text in boxes(figure, line)] == pytest.approx(wanted, rel=5e-4)
 
 
 def test_contributions_arrive_one_by_one_and_add(product):
