@@ -5,7 +5,6 @@ the program that the environment variable CHROMIUM names.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -24,10 +23,8 @@ from conftest_browser import (
     raw_math,
     serve,
 )
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Page, expect
 from test_book import REPOSITORY
-
-chapters = pytest.mark.parametrize("chapter", CHAPTERS)
 
 
 @pytest.fixture(scope="module", params=PAGES)
@@ -37,11 +34,11 @@ def visit(request: pytest.FixtureRequest, context: BrowserContext, site: str) ->
         yield visit
 
 
-@pytest.fixture
-def open_chapter(context: BrowserContext, site: str) -> Iterator:
-    """Open a chapter by name, untouched."""
-    with ExitStack() as tabs:
-        yield lambda name: tabs.enter_context(open_page(context, f"{site}{name}.html"))[0]
+@pytest.fixture(scope="module", params=CHAPTERS)
+def chapter(request: pytest.FixtureRequest, context: BrowserContext, site: str) -> Iterator[Page]:
+    """Open each chapter in turn, with what can be opened in it closed."""
+    with open_page(context, f"{site}{request.param}.html") as (page, *_):
+        yield page
 
 
 def test_page_asks_no_other_host(visit: tuple) -> None:
@@ -67,6 +64,17 @@ def test_page_is_accessible(visit: tuple) -> None:
 def test_page_is_legible_in_the_dark(visit: tuple) -> None:
     """All text keeps its contrast in the dark theme."""
     assert axe_violations(look(visit[0], scheme="dark"), "color-contrast") == []
+
+
+def test_figures_are_legible_in_the_dark(visit: tuple) -> None:
+    """On the dark page every figure is dark, and its lines and text stand out."""
+    page = look(visit[0], scheme="dark")
+    faults = {}
+    for figure in page.locator(FIGURES).all():
+        figure.scroll_into_view_if_needed()
+        figure.evaluate("image => image.decode()")
+        faults[figure.get_attribute("alt")] = figure_faults(figure.screenshot())
+    assert {alt: found for alt, found in faults.items() if found} == {}
 
 
 def test_page_raises_no_error(visit: tuple) -> None:
@@ -99,59 +107,41 @@ def test_address_of_the_site_leads_to_the_introduction(context: BrowserContext, 
     page.close()
 
 
-@chapters
-def test_buttons_open_the_chapter_on_colab_and_binder(open_chapter, chapter: str) -> None:
+def test_buttons_open_the_chapter_on_colab_and_binder(chapter: Page, site: str) -> None:
     """The rocket offers the very notebook on Colab and on Binder."""
-    links = open_chapter(chapter).locator(".dropdown-launch-buttons a").evaluate_all("all => all.map((a) => a.href)")
+    links = chapter.locator(".dropdown-launch-buttons a").evaluate_all("all => all.map((a) => a.href)")
     name = REPOSITORY.removeprefix("https://github.com/")
-    assert f"https://colab.research.google.com/github/{name}/blob/main/{chapter}.ipynb" in links
-    assert any(link.startswith(f"https://mybinder.org/v2/gh/{name}/main") and chapter in link for link in links)
+    path = chapter.url.removeprefix(site).removesuffix(".html")
+    assert f"https://colab.research.google.com/github/{name}/blob/main/{path}.ipynb" in links
+    assert any(link.startswith(f"https://mybinder.org/v2/gh/{name}/main") and path in link for link in links)
 
 
-@chapters
-def test_chapter_sets_its_formulas(open_chapter, chapter: str) -> None:
+def test_chapter_sets_its_formulas(chapter: Page) -> None:
     """There are formulas, and MathJax set them."""
-    assert open_chapter(chapter).locator(".bd-article mjx-container").count() > 0
+    assert chapter.locator(".bd-article mjx-container").count() > 0
 
 
-@chapters
-def test_figures_are_legible_in_the_dark(open_chapter, chapter: str) -> None:
-    """On the dark page every figure is dark, and its lines and text stand out."""
-    page = look(open_chapter(chapter), scheme="dark")
-    faults = {}
-    for figure in page.locator(FIGURES).all():
-        figure.scroll_into_view_if_needed()
-        figure.evaluate("image => image.decode()")
-        faults[figure.get_attribute("alt")] = figure_faults(figure.screenshot())
-    assert {alt: found for alt, found in faults.items() if found} == {}
-
-
-@chapters
-def test_copy_button_copies_the_cell(open_chapter, chapter: str) -> None:
+def test_copy_button_copies_the_cell(chapter: Page) -> None:
     """What lands in the clipboard is the code of the cell."""
-    page = open_chapter(chapter)
-    cell = page.locator(".bd-article .cell_input:visible").first
+    cell = chapter.locator(".bd-article .cell_input:visible").first
     cell.hover()
     cell.locator("button.copybtn").click()
     expect(cell.locator("button.copybtn.success")).to_be_attached()
-    assert page.evaluate("navigator.clipboard.readText()").strip() == cell.locator("pre").inner_text().strip()
+    assert chapter.evaluate("navigator.clipboard.readText()").strip() == cell.locator("pre").inner_text().strip()
 
 
-@chapters
-def test_solutions_open_on_click(open_chapter, chapter: str) -> None:
+def test_solutions_open_on_click(chapter: Page) -> None:
     """A solution is closed at first; a click on its title shows it."""
-    page = open_chapter(chapter)
-    solution = page.locator(".solution.dropdown").first
+    solution = chapter.locator(".solution.dropdown").first
     content = solution.locator(".cell_output, p:not(.admonition-title)").last
     expect(content).to_be_hidden()
     solution.locator("button.toggle-button").click()
     expect(content).to_be_visible()
 
 
-@chapters
-def test_hints_open_on_click(open_chapter, chapter: str) -> None:
+def test_hints_open_on_click(chapter: Page) -> None:
     """A hint is closed at first; a click on the word shows it."""
-    hint = open_chapter(chapter).locator("details:has(> summary:text-is('Hint'))").first
+    hint = chapter.locator("details:has(> summary:text-is('Hint'))").first
     expect(hint).not_to_have_attribute("open", "")
     hint.locator("summary").click()
     expect(hint).to_have_attribute("open", "")
