@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest_browser import SITE, axe_violations, look, open_page, overflow
+from conftest_browser import SITE, axe_violations, look, open_page, overflow, serve
 from playwright.sync_api import expect
 from scipy.linalg import block_diag
 from scipy.optimize import brentq
@@ -117,18 +117,29 @@ def test_curve_and_point_stand_out(step_size, scheme):
     assert min(contrast(step_size, ".primal", ".tangent", ".reference")) > 3
 
 
+@pytest.fixture(scope="module")
+def stage(site, tmp_path_factory):
+    """Serve a folder for pages of our own, beside links to what they need; yield the folder and its address."""
+    root = tmp_path_factory.mktemp("site")
+    for path in SITE.iterdir():
+        (root / path.name).symlink_to(path)
+    (root / "stage").mkdir()
+    with serve(root) as address:
+        yield root / "stage", f"{address}stage/"
+
+
 @pytest.fixture
-def show_output(context, site):
+def show_output(context, stage):
     """Return a function that puts HTML into a page, as a cell's output, and opens it; its options are the browser's."""
-    address = f"{site}book/output.html"
+    folder, address = stage
     built = (SITE / "book" / "bibliography.html").read_text(encoding="utf-8")
 
     def show_output(html, **options):
-        own = tabs.enter_context(context.browser.new_context(**options))
         output = f'<div class="cell_output docutils container"><div class="output text_html">{html}</div></div>'
-        body = re.sub("<article[^>]*>", lambda tag: tag[0] + output, built)
-        own.route(address, lambda route: route.fulfill(body=body, content_type="text/html"))
-        page, errors, _ = tabs.enter_context(open_page(own, address))
+        name = f"{len(list(folder.iterdir()))}.html"
+        (folder / name).write_text(re.sub("<article[^>]*>", lambda tag: tag[0] + output, built), encoding="utf-8")
+        own = tabs.enter_context(context.browser.new_context(**options)) if options else context
+        page, errors, _ = tabs.enter_context(open_page(own, address + name))
         assert errors == []
         return page.locator("[data-explorable]")
 
@@ -245,8 +256,10 @@ def test_slider_stops_the_movie(movie):
     at_rest(movie, 7)
 
 
-def test_movie_plays_at_its_pace_stops_and_begins_again(movie):
+def test_movie_plays_at_its_pace_stops_and_begins_again(show_output):
     """By a clock that the test turns, a second is a second; the last frame stays; then comes the first again."""
+    # With an option, for a clock once turned stays so for all pages that come after.
+    movie = show_output(plotting.linkage(POINTS, TIMES)._repr_html_(), color_scheme="light")
     clock, button = movie.page.clock, movie.get_by_role("button")
     clock.install(time=0)
     clock.pause_at(1000)
