@@ -29,9 +29,9 @@ def bell(x):
     return 1 / (1 + x * x)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def step_size(context, site):
-    """Open the chapter on finite differences, and yield its figure."""
+    """Open the chapter on finite differences, and yield its figure; each test sets what it looks at."""
     with open_page(context, f"{site}book/finite_differences.html") as (page, *_):
         yield page.locator("[data-explorable=step-size]")
 
