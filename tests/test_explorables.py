@@ -332,7 +332,11 @@ def go_through(figure, forth):
 
 
 def shown_in_boxes(figure):
-    return [boxes(figure, line) for line in ("value", "derivative", "sum")], figure.locator("output").inner_text()
+    return figure.evaluate("""figure => [
+      ["value", "derivative", "sum"].map((line) =>
+        [...figure.querySelectorAll(".node")].map((node) => node.querySelector(`.${line}`).textContent)),
+      figure.querySelector("output").innerText,
+    ]""")
 
 
 @pytest.mark.parametrize("program", ["product", "loss", "busy"])
