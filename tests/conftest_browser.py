@@ -70,15 +70,31 @@ def serve(folder: Path) -> Iterator[str]:
             thread.join()
 
 
-def open_page(context: BrowserContext, address: str) -> tuple[Page, list[str], list[str]]:
-    """Open an address; return the page, its errors so far and to come, and its requests to other hosts likewise."""
-    page, errors, foreign = context.new_page(), [], []
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("request", lambda request: foreign.append(request.url) if is_foreign(request.url) else None)
+@contextmanager
+def open_page(context: BrowserContext, address: str) -> Iterator[tuple[Page, list[str], list[str]]]:
+    """Show an address in a tab; yield the page, its errors, and its requests to other hosts, so far and to come.
+
+    The tab is left blank and as it came, for the next page: to open another takes longer than most pages do.
+    """
+    page = next((page for page in context.pages if page.url == "about:blank"), None) or context.new_page()
+    size, errors, foreign = page.viewport_size, [], []
+    listeners = {
+        "console": lambda message: errors.append(message.text) if message.type == "error" else None,
+        "pageerror": lambda error: errors.append(str(error)),
+        "request": lambda request: foreign.append(request.url) if is_foreign(request.url) else None,
+    }
+    for event, listener in listeners.items():
+        page.on(event, listener)
+    page.bring_to_front()
     page.goto(address)
     page.evaluate("() => window.MathJax?.startup?.promise.then(() => null)")
-    return page, errors, foreign
+    yield page, errors, foreign
+    page.goto("about:blank")
+    page.mouse.move(-1, -1)
+    page.set_viewport_size(size)
+    page.emulate_media(media="screen", color_scheme="light", reduced_motion="no-preference")
+    for event, listener in listeners.items():
+        page.remove_listener(event, listener)
 
 
 def is_foreign(address: str) -> bool:
@@ -104,22 +120,31 @@ def axe_violations(page: Page, *rules: str) -> list[str]:
     """Run axe-core, all of it or the rules named; return a line for every element that breaks a rule.
 
     Of the tokens of code, one of each style in each setting stays on the page: the others could say nothing new, and
-    take most of the time. axe-core does not judge the contrast of single characters, so those go too.
+    take most of the time. axe-core does not judge the contrast of single characters, so those go too. Its
+    selectors take time as well, so it makes them only where there is something to report.
     """
     page.evaluate("""() => {
       const seen = new Set();
-      document.querySelectorAll("pre span[class]").forEach((token) => {
+      const spare = [...document.querySelectorAll("pre span[class]")].filter((token) => {
         const setting = token.closest(".cell_input, .cell_output, .highlight")?.className;
         const ground = getComputedStyle(token.closest("pre")).backgroundColor;
         const style = [setting, ground, token.className].join();
-        const judged = token.textContent.trim().length > 1;
-        if (judged && !seen.has(style)) seen.add(style); else token.remove();
+        const judged = token.textContent.trim().length > 1 && !seen.has(style);
+        if (judged) seen.add(style);
+        return !judged;
       });
+      spare.forEach((token) => token.remove());
     }""")
     if not page.evaluate("() => Boolean(window.axe)"):
         page.add_script_tag(path=AXE)
     options = {"resultTypes": ["violations"], "preload": False} | ({"runOnly": list(rules)} if rules else {})
-    found = page.evaluate("options => axe.run(options).then((result) => result.violations)", options)
+    found = page.evaluate(
+        """async (options) => {
+      const quick = await axe.run({ ...options, selectors: false });
+      return quick.violations.length ? (await axe.run(options)).violations : [];
+    }""",
+        options,
+    )
     return [f"{rule['id']}: {node['target']} {node['failureSummary']}" for rule in found for node in rule["nodes"]]
 
 

@@ -26,29 +26,19 @@ from conftest_browser import (
 from playwright.sync_api import BrowserContext, Page, expect
 from test_book import REPOSITORY
 
-chapters = pytest.mark.parametrize("chapter", CHAPTERS)
-
 
 @pytest.fixture(scope="module", params=PAGES)
 def visit(request: pytest.FixtureRequest, context: BrowserContext, site: str) -> Iterator[tuple]:
     """Open each page in turn; yield it with its errors and its requests to other hosts."""
-    visit = open_page(context, f"{site}{request.param}.html")
-    yield visit
-    visit[0].close()
+    with open_page(context, f"{site}{request.param}.html") as visit:
+        yield visit
 
 
-@pytest.fixture
-def open_chapter(context: BrowserContext, site: str) -> Iterator:
-    """Open a chapter by name, untouched."""
-    opened = []
-
-    def open_chapter(name: str) -> Page:
-        opened.append(open_page(context, f"{site}{name}.html")[0])
-        return opened[-1]
-
-    yield open_chapter
-    for page in opened:
-        page.close()
+@pytest.fixture(scope="module", params=CHAPTERS)
+def chapter(request: pytest.FixtureRequest, context: BrowserContext, site: str) -> Iterator[Page]:
+    """Open each chapter in turn, with what can be opened in it closed."""
+    with open_page(context, f"{site}{request.param}.html") as (page, *_):
+        yield page
 
 
 def test_page_asks_no_other_host(visit: tuple) -> None:
@@ -76,6 +66,17 @@ def test_page_is_legible_in_the_dark(visit: tuple) -> None:
     assert axe_violations(look(visit[0], scheme="dark"), "color-contrast") == []
 
 
+def test_figures_are_legible_in_the_dark(visit: tuple) -> None:
+    """On the dark page every figure is dark, and its lines and text stand out."""
+    page = look(visit[0], scheme="dark")
+    faults = {}
+    for figure in page.locator(FIGURES).all():
+        figure.scroll_into_view_if_needed()
+        figure.evaluate("image => image.decode()")
+        faults[figure.get_attribute("alt")] = figure_faults(figure.screenshot())
+    assert {alt: found for alt, found in faults.items() if found} == {}
+
+
 def test_page_raises_no_error(visit: tuple) -> None:
     """The console stays empty, through all that was done to the page above."""
     assert visit[1] == []
@@ -85,9 +86,8 @@ def test_source_listings_are_quiet_and_fit_a_phone(context: BrowserContext, site
     """The pages that list the library's source raise no error, ask no other host and stay in the window."""
     faults = {}
     for path in SITE.glob("_modules/**/*.html"):
-        page, errors, foreign = open_page(context, site + path.relative_to(SITE).as_posix())
-        faults[path.name] = errors + foreign + overflow(look(page, width=390))
-        page.close()
+        with open_page(context, site + path.relative_to(SITE).as_posix()) as (page, errors, foreign):
+            faults[path.name] = errors + foreign + overflow(look(page, width=390))
     assert [fault for fault in faults.items() if fault[1]] == []
 
 
@@ -107,59 +107,41 @@ def test_address_of_the_site_leads_to_the_introduction(context: BrowserContext, 
     page.close()
 
 
-@chapters
-def test_buttons_open_the_chapter_on_colab_and_binder(open_chapter, chapter: str) -> None:
+def test_buttons_open_the_chapter_on_colab_and_binder(chapter: Page, site: str) -> None:
     """The rocket offers the very notebook on Colab and on Binder."""
-    links = open_chapter(chapter).locator(".dropdown-launch-buttons a").evaluate_all("all => all.map((a) => a.href)")
+    links = chapter.locator(".dropdown-launch-buttons a").evaluate_all("all => all.map((a) => a.href)")
     name = REPOSITORY.removeprefix("https://github.com/")
-    assert f"https://colab.research.google.com/github/{name}/blob/main/{chapter}.ipynb" in links
-    assert any(link.startswith(f"https://mybinder.org/v2/gh/{name}/main") and chapter in link for link in links)
+    path = chapter.url.removeprefix(site).removesuffix(".html")
+    assert f"https://colab.research.google.com/github/{name}/blob/main/{path}.ipynb" in links
+    assert any(link.startswith(f"https://mybinder.org/v2/gh/{name}/main") and path in link for link in links)
 
 
-@chapters
-def test_chapter_sets_its_formulas(open_chapter, chapter: str) -> None:
+def test_chapter_sets_its_formulas(chapter: Page) -> None:
     """There are formulas, and MathJax set them."""
-    assert open_chapter(chapter).locator(".bd-article mjx-container").count() > 0
+    assert chapter.locator(".bd-article mjx-container").count() > 0
 
 
-@chapters
-def test_figures_are_legible_in_the_dark(open_chapter, chapter: str) -> None:
-    """On the dark page every figure is dark, and its lines and text stand out."""
-    page = look(open_chapter(chapter), scheme="dark")
-    faults = {}
-    for figure in page.locator(FIGURES).all():
-        figure.scroll_into_view_if_needed()
-        figure.evaluate("image => image.decode()")
-        faults[figure.get_attribute("alt")] = figure_faults(figure.screenshot())
-    assert {alt: found for alt, found in faults.items() if found} == {}
-
-
-@chapters
-def test_copy_button_copies_the_cell(open_chapter, chapter: str) -> None:
+def test_copy_button_copies_the_cell(chapter: Page) -> None:
     """What lands in the clipboard is the code of the cell."""
-    page = open_chapter(chapter)
-    cell = page.locator(".bd-article .cell_input:visible").first
+    cell = chapter.locator(".bd-article .cell_input:visible").first
     cell.hover()
     cell.locator("button.copybtn").click()
     expect(cell.locator("button.copybtn.success")).to_be_attached()
-    assert page.evaluate("navigator.clipboard.readText()").strip() == cell.locator("pre").inner_text().strip()
+    assert chapter.evaluate("navigator.clipboard.readText()").strip() == cell.locator("pre").inner_text().strip()
 
 
-@chapters
-def test_solutions_open_on_click(open_chapter, chapter: str) -> None:
+def test_solutions_open_on_click(chapter: Page) -> None:
     """A solution is closed at first; a click on its title shows it."""
-    page = open_chapter(chapter)
-    solution = page.locator(".solution.dropdown").first
+    solution = chapter.locator(".solution.dropdown").first
     content = solution.locator(".cell_output, p:not(.admonition-title)").last
     expect(content).to_be_hidden()
     solution.locator("button.toggle-button").click()
     expect(content).to_be_visible()
 
 
-@chapters
-def test_hints_open_on_click(open_chapter, chapter: str) -> None:
+def test_hints_open_on_click(chapter: Page) -> None:
     """A hint is closed at first; a click on the word shows it."""
-    hint = open_chapter(chapter).locator("details:has(> summary:text-is('Hint'))").first
+    hint = chapter.locator("details:has(> summary:text-is('Hint'))").first
     expect(hint).not_to_have_attribute("open", "")
     hint.locator("summary").click()
     expect(hint).to_have_attribute("open", "")
@@ -167,12 +149,11 @@ def test_hints_open_on_click(open_chapter, chapter: str) -> None:
 
 def test_search_finds_a_word(context: BrowserContext, site: str) -> None:
     """A name that the chapter cites leads from the search page to the chapter."""
-    page = open_page(context, f"{site}search.html")[0]
-    field = page.locator("#search-input, main input[type=search]").first
-    field.fill("Fornberg")
-    field.press("Enter")
-    expect(page.locator("ul.search a[href*='book/finite_differences.html']").first).to_be_visible()
-    page.close()
+    with open_page(context, f"{site}search.html") as (page, *_):
+        field = page.locator("#search-input, main input[type=search]").first
+        field.fill("Fornberg")
+        field.press("Enter")
+        expect(page.locator("ul.search a[href*='book/finite_differences.html']").first).to_be_visible()
 
 
 @pytest.mark.usefixtures("site")
@@ -210,8 +191,7 @@ PLANTED = {
 def test_checker_rejects_planted_page(context, tmp_path: Path, html: str, checker: str, expected: str) -> None:
     """A checker that never complains would prove nothing."""
     (tmp_path / "bad.html").write_text(f"<!doctype html><title>Bad</title>{html}", encoding="utf-8")
-    with serve(tmp_path) as address:
-        page, errors, foreign = open_page(context, f"{address}bad.html")
+    with serve(tmp_path) as address, open_page(context, f"{address}bad.html") as (page, errors, foreign):
         found = {
             "foreign": lambda: foreign,
             "errors": lambda: errors,
@@ -220,7 +200,6 @@ def test_checker_rejects_planted_page(context, tmp_path: Path, html: str, checke
             "axe": lambda: axe_violations(look(page)),
             "math": lambda: raw_math(page),
         }[checker]()
-        page.close()
     assert any(expected in fault for fault in found)
 
 
@@ -255,23 +234,23 @@ def test_link_checker_rejects_planted_address(tmp_path: Path, target: str) -> No
     assert doubtful_links(tmp_path) == [target]
 
 
-def test_tabs_change_together_and_paper_shows_all(open_chapter) -> None:
+def test_tabs_change_together_and_paper_shows_all(context: BrowserContext, site: str) -> None:
     """A framework chosen in one pair of cells, by mouse or keys, is chosen in all; in print both are there."""
-    page = open_chapter("book/frameworks")
-    sets = page.locator(".sd-tab-set")
-    assert sets.count() > 10
-    assert sets.locator("> label").all_inner_texts() == ["JAX", "PyTorch"] * sets.count()
+    with open_page(context, f"{site}book/frameworks.html") as (page, *_):
+        sets = page.locator(".sd-tab-set")
+        assert sets.count() > 10
+        assert sets.locator("> label").all_inner_texts() == ["JAX", "PyTorch"] * sets.count()
 
-    def shown():
-        panels = sets.locator("> .sd-tab-content").all()
-        return [panel.is_visible() for panel in panels]
+        def shown():
+            panels = sets.locator("> .sd-tab-content").all()
+            return [panel.is_visible() for panel in panels]
 
-    assert shown() == [True, False] * sets.count()
-    sets.nth(3).locator("> label", has_text="PyTorch").click()
-    assert shown() == [False, True] * sets.count()
-    expect(sets.nth(0)).to_contain_text("tensor(0.0707)")
-    sets.nth(1).locator("> input").nth(1).focus()
-    page.keyboard.press("ArrowLeft")
-    assert sets.nth(1).locator("> .sd-tab-content").first.is_visible()
-    page.emulate_media(media="print")
-    assert shown() == [True, True] * sets.count()
+        assert shown() == [True, False] * sets.count()
+        sets.nth(3).locator("> label", has_text="PyTorch").click()
+        assert shown() == [False, True] * sets.count()
+        expect(sets.nth(0)).to_contain_text("tensor(0.0707)")
+        sets.nth(1).locator("> input").nth(1).focus()
+        page.keyboard.press("ArrowLeft")
+        assert sets.nth(1).locator("> .sd-tab-content").first.is_visible()
+        page.emulate_media(media="print")
+        assert shown() == [True, True] * sets.count()

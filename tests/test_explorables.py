@@ -1,6 +1,7 @@
 """The figures that move: operated by keyboard and pointer in the browser, their numbers against the library's."""
 
 import re
+from contextlib import ExitStack
 from functools import partial
 from itertools import count, pairwise
 
@@ -8,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest_browser import SITE, axe_violations, look, open_page, overflow
+from conftest_browser import SITE, axe_violations, look, open_page, overflow, serve
 from playwright.sync_api import expect
 from scipy.linalg import block_diag
 from scipy.optimize import brentq
@@ -28,12 +29,11 @@ def bell(x):
     return 1 / (1 + x * x)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def step_size(context, site):
-    """Open the chapter on finite differences, and yield its figure."""
-    page = open_page(context, f"{site}book/finite_differences.html")[0]
-    yield page.locator("[data-explorable=step-size]")
-    page.close()
+    """Open the chapter on finite differences, and yield its figure; each test sets what it looks at."""
+    with open_page(context, f"{site}book/finite_differences.html") as (page, *_):
+        yield page.locator("[data-explorable=step-size]")
 
 
 def shown(figure):
@@ -117,24 +117,34 @@ def test_curve_and_point_stand_out(step_size, scheme):
     assert min(contrast(step_size, ".primal", ".tangent", ".reference")) > 3
 
 
+@pytest.fixture(scope="module")
+def stage(site, tmp_path_factory):
+    """Serve a folder for pages of our own, beside links to what they need; yield the folder and its address."""
+    root = tmp_path_factory.mktemp("site")
+    for path in SITE.iterdir():
+        (root / path.name).symlink_to(path)
+    (root / "stage").mkdir()
+    with serve(root) as address:
+        yield root / "stage", f"{address}stage/"
+
+
 @pytest.fixture
-def show_output(context, site):
+def show_output(context, stage):
     """Return a function that puts HTML into a page, as a cell's output, and opens it; its options are the browser's."""
-    opened, address = [], f"{site}book/output.html"
+    folder, address = stage
     built = (SITE / "book" / "bibliography.html").read_text(encoding="utf-8")
 
     def show_output(html, **options):
-        opened.append(context.browser.new_context(**options))
         output = f'<div class="cell_output docutils container"><div class="output text_html">{html}</div></div>'
-        body = re.sub("<article[^>]*>", lambda tag: tag[0] + output, built)
-        opened[-1].route(address, lambda route: route.fulfill(body=body, content_type="text/html"))
-        page, errors, _ = open_page(opened[-1], address)
+        name = f"{len(list(folder.iterdir()))}.html"
+        (folder / name).write_text(re.sub("<article[^>]*>", lambda tag: tag[0] + output, built), encoding="utf-8")
+        own = tabs.enter_context(context.browser.new_context(**options)) if options else context
+        page, errors, _ = tabs.enter_context(open_page(own, address + name))
         assert errors == []
         return page.locator("[data-explorable]")
 
-    yield show_output
-    for own in opened:
-        own.close()
+    with ExitStack() as tabs:
+        yield show_output
 
 
 @pytest.fixture
@@ -246,8 +256,10 @@ def test_slider_stops_the_movie(movie):
     at_rest(movie, 7)
 
 
-def test_movie_plays_at_its_pace_stops_and_begins_again(movie):
+def test_movie_plays_at_its_pace_stops_and_begins_again(show_output):
     """By a clock that the test turns, a second is a second; the last frame stays; then comes the first again."""
+    # With an option, for a clock once turned stays so for all pages that come after.
+    movie = show_output(plotting.linkage(POINTS, TIMES)._repr_html_(), color_scheme="light")
     clock, button = movie.page.clock, movie.get_by_role("button")
     clock.install(time=0)
     clock.pause_at(1000)
@@ -320,7 +332,11 @@ def go_through(figure, forth):
 
 
 def shown_in_boxes(figure):
-    return [boxes(figure, line) for line in ("value", "derivative", "sum")], figure.locator("output").inner_text()
+    return figure.evaluate("""figure => [
+      ["value", "derivative", "sum"].map((line) =>
+        [...figure.querySelectorAll(".node")].map((node) => node.querySelector(`.${line}`).textContent)),
+      figure.querySelector("output").innerText,
+    ]""")
 
 
 @pytest.mark.parametrize("program", ["product", "loss", "busy"])
@@ -356,14 +372,13 @@ CHAPTER_RECORDS = {
 def test_graph_of_the_chapter_ends_with_the_adjoints_of_its_record(context, site, case):
     """What readers step through in the chapter on reverse mode is what `record` finds."""
     place, program, args = CHAPTER_RECORDS[case]
-    page = open_page(context, f"{site}book/reverse_mode.html")[0]
-    figure = page.locator("[data-explorable=computation-graph]").nth(place)
-    press(figure, "Last")
-    operations = reverse_mode.record(program, *args).operations
-    for line, field in {"value": "value", "derivative": "adjoint"}.items():
-        wanted = [getattr(operation, field) for operation in operations]
-        assert [number(text) for text in boxes(figure, line)] == pytest.approx(wanted, rel=5e-4)
-    page.close()
+    with open_page(context, f"{site}book/reverse_mode.html") as (page, *_):
+        figure = page.locator("[data-explorable=computation-graph]").nth(place)
+        press(figure, "Last")
+        operations = reverse_mode.record(program, *args).operations
+        for line, field in {"value": "value", "derivative": "adjoint"}.items():
+            wanted = [getattr(operation, field) for operation in operations]
+            assert [number(text) for text in boxes(figure, line)] == pytest.approx(wanted, rel=5e-4)
 
 
 def test_contributions_arrive_one_by_one_and_add(product):
