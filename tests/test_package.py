@@ -151,6 +151,8 @@ CONTRACT = {
         "Integral": "(value, error, converged)",
         "cumulative": "(f, grid, args=(), *, n=10)",
         "Cumulative": "(grid, values, error, series)",
+        "marcum_q": "(order, a, b)",
+        "log_marcum_q": "(order, a, b)",
         "expectation_gradient": "(f, distribution, params, key, n, *, estimator='score', baseline=True)",
         "ExpectationGradient": "(value, value_error, gradient, gradient_error)",
         "Distribution": "(sample, log_prob, reparameterized=False)",
