@@ -145,9 +145,7 @@ CONTRACT = {
         "argmin": "(fn, y0, args, *, linear_solve='cg', rtol=None, atol=None, max_steps=None, warn=False)",
     },
     "integrals": {
-        "integrate": (
-            "(f, a, b, args=(), *, n=None, method='gauss_kronrod', rtol=None, atol=None, max_intervals=100)"
-        ),
+        "integrate": ("(f, a, b, args=(), *, n=None, method='gauss_kronrod', rtol=None, atol=None, max_intervals=100)"),
         "Integral": "(value, error, converged)",
         "cumulative": "(f, grid, args=(), *, n=10)",
         "Cumulative": "(grid, values, error, series)",

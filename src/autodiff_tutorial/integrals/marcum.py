@@ -63,8 +63,8 @@ def marcum_q(order: ArrayLike, a: ArrayLike, b: ArrayLike) -> jax.Array:
     -------
     array
         With its derivatives, right in float64 to 1e-12, relative, and below order 0.5 to about 1e-14 / M; in float32 to
-        1e-5, and 1e-4 in the tails. NaN outside of the domain, for orders below 1e4 machine epsilons, and where squares
-        overflow. The slope in b at b = 0 is 0 for M > 0.5 and infinite for M < 0.5.
+        about 1e-5, and 1e-4 in the tails. NaN outside of the domain, for orders below 1e4 machine epsilons, and
+        where squares overflow. The slope in b at b = 0 is 0 for M > 0.5 and infinite for M < 0.5.
 
     Raises
     ------
@@ -98,7 +98,8 @@ def log_marcum_q(order: ArrayLike, a: ArrayLike, b: ArrayLike) -> jax.Array:
     Returns
     -------
     array
-        As precise as that of `marcum_q`, and NaN where that is.
+        As precise as that of `marcum_q`, and NaN where that is; but second derivatives are differences
+        of squared slopes, and lose their digits.
 
     Raises
     ------
