@@ -346,3 +346,11 @@ def test_bad_input_is_refused(call, kind, message):
     with pytest.raises(kind, match=r"^`solvers\.\w+\(.*\)` should") as caught:
         call()
     assert re.search(message, str(caught.value))
+
+
+@pytest.mark.parametrize("method", [solvers.newton, solvers.newton_cg, solvers.picard, solvers.anderson])
+def test_number_of_steps_is_refused_by_its_name(method):
+    """Zero steps are refused, and the message names the option."""
+    message = f"`solvers.{method.__name__}(max_steps=...)` should be at least 1. Got 0."
+    with pytest.raises(ValueError, match=re.escape(message)):
+        method(lambda y: y**2, 1.0, max_steps=0)

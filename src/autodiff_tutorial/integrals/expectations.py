@@ -10,7 +10,8 @@ from jax.flatten_util import ravel_pytree
 
 from autodiff_tutorial.custom_rules import safe_norm
 from autodiff_tutorial.integrals.distributions import Distribution, checked_distribution
-from autodiff_tutorial.linear_maps.checking import checked_size, first_line, kind_of
+from autodiff_tutorial.integrals.quadrature import check_float
+from autodiff_tutorial.linear_maps.checking import checked_size, kind_of
 
 CALL = "integrals.expectation_gradient"
 # How many numbers, of samples and of their gradients, are held at a time.
@@ -113,8 +114,8 @@ def expectation_gradient(
     n = _checked_options(key, n, baseline)
     flat, unravel = ravel_pytree(params)
     x_like = jax.eval_shape(distribution.sample, key, params)
-    _check_number("f", f, x_like)
-    _check_number("distribution.log_prob", distribution.log_prob, x_like, params)
+    check_float(CALL, "f", f, x_like)
+    check_float(CALL, "distribution.log_prob", distribution.log_prob, x_like, params)
     if estimator == "reparameterized" and not all(leaf.dtype.kind == "f" for leaf in jax.tree.leaves(x_like)):
         raise TypeError(
             f"`{CALL}(distribution=...)` should draw floats, to be reparameterized. "
@@ -197,16 +198,3 @@ def _checked_options(key, n, baseline):
     if not isinstance(baseline, bool | np.bool_):
         raise TypeError(f"`{CALL}(baseline=...)` should be True or False. Got {baseline!r}.")
     return int(n)
-
-
-def _check_number(name, program, *args):
-    try:
-        found = jax.eval_shape(program, *args)
-    except jax.errors.JAXTypeError as error:
-        raise TypeError(
-            f"`{CALL}({name}=...)` should be traceable by JAX: written with jax.numpy, without branches on values. "
-            f"Got {first_line(error)}."
-        ) from error
-    if getattr(found, "shape", None) != () or found.dtype.kind != "f":
-        got = jax.tree.map(lambda a: f"{a.dtype}{list(a.shape)}", found)
-        raise TypeError(f"`{CALL}({name}=...)` should return one float. Got {got}.")

@@ -1,6 +1,5 @@
 """Integrals of a function of one variable, over many intervals at once."""
 
-import numbers
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -12,8 +11,8 @@ from jax.custom_derivatives import SymbolicZero
 from autodiff_tutorial.custom_rules.checking import is_traced
 from autodiff_tutorial.integrals import rules
 from autodiff_tutorial.integrals.intervals import integrals
-from autodiff_tutorial.linear_maps.checking import checked_size, first_line, kind_of
-from autodiff_tutorial.solvers.problems import described, is_number
+from autodiff_tutorial.linear_maps.checking import checked_size, kind_of
+from autodiff_tutorial.solvers.problems import described, is_number, tolerances, tracing
 
 METHODS = {"gauss_kronrod": 15, "gauss_legendre": 16, "tanh_sinh": 101}
 
@@ -55,8 +54,9 @@ def integrate(
 
     Every interval gets one rule of n nodes, all of them in one fused program. Where the error is not within
     :math:`\mathrm{atol} + \mathrm{rtol}\, |I|`, the interval is halved, and of its parts again the one with the largest
-    error, up to `max_intervals` parts. A derivative costs two calls of f, and one integral a parameter that moves, with
-    an error estimate of its own. Both modes work, to any order.
+    error, up to `max_intervals` parts; up to 1024 intervals are all halved to begin with. A jump or a peak between the
+    nodes can be missed: make such points ends. A derivative costs two calls of f, and one integral a parameter that
+    moves, with an error estimate of its own. Both modes work, to any order.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def integrate(
     """
     call = "integrals.integrate"
     (a, b, *args), dtype = _operands(call, a, b, args)
-    options = _rule(call, method, n, dtype), *_options(call, dtype, rtol, atol, max_intervals)
+    options = _rule(call, method, n, dtype), *tolerances(call, dtype, rtol, atol, max_intervals, count="max_intervals")
     shape = a.shape
     a, b, *args = (operand.reshape(-1) for operand in (a, b, *args))
     f = checked_integrand(call, f, *(jax.ShapeDtypeStruct((), operand.dtype) for operand in (a, *args)))
@@ -200,33 +200,23 @@ def _rule(call, method, n, dtype):
     return rules.tanh_sinh(n, 1e-140 if dtype == jnp.float64 else 1e-18)
 
 
-def _options(call, dtype, rtol, atol, max_intervals):
-    given = {"rtol": rtol, "atol": atol}
-    for name, value in given.items():
-        if value is None:
-            given[name] = float(jnp.finfo(dtype).eps) ** (2 / 3)
-        elif not isinstance(value, numbers.Real) or not 0 <= value < np.inf:
-            raise ValueError(f"`{call}({name}=...)` should be a finite number, 0 or more. Got {value!r}.")
-    return given["rtol"], given["atol"], checked_size("max_intervals", max_intervals, call)
-
-
 def checked_args(call, args):
     if not isinstance(args, tuple | list):
         raise TypeError(f"`{call}(args=...)` should be a tuple; write (x,) for one. Got {kind_of(args)}.")
     return tuple(args)
 
 
+def check_float(call, name, program, *args):
+    """Check that a program returns one float, without running it."""
+    with tracing(call, name):
+        found = jax.eval_shape(program, *args)
+    if getattr(found, "shape", None) != () or found.dtype.kind != "f":
+        raise TypeError(f"`{call}({name}=...)` should return one float. Got {described(found)}.")
+
+
 def checked_integrand(call, f, x, *args):
     """Return f with its value in the dtype of x, after a look at what it returns."""
     if not callable(f):
         raise TypeError(f"`{call}(f=...)` should be a function of x and args. Got {f!r}.")
-    try:
-        found = jax.eval_shape(f, x, *args)
-    except jax.errors.JAXTypeError as error:
-        raise TypeError(
-            f"`{call}(f=...)` should be traceable by JAX: written with jax.numpy, without branches on values. "
-            f"Got {first_line(error)}."
-        ) from error
-    if getattr(found, "shape", None) != () or found.dtype.kind != "f":
-        raise TypeError(f"`{call}(f=...)` should return one float, for numbers. Got {described(found)}.")
+    check_float(call, "f", f, x, *args)
     return lambda *operands: f(*operands).astype(x.dtype)

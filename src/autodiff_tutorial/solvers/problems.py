@@ -34,13 +34,13 @@ class Solution(NamedTuple):
 
 
 @contextlib.contextmanager
-def tracing(call):
+def tracing(call, name="fn"):
     """Explain what JAX says of a function that it cannot trace."""
     try:
         yield
     except jax.errors.JAXTypeError as error:
         raise TypeError(
-            f"`{call}(fn=...)` should be traceable by JAX: written with jax.numpy, without branches on values. "
+            f"`{call}({name}=...)` should be traceable by JAX: written with jax.numpy, without branches on values. "
             f"Got {first_line(error)}."
         ) from error
 
@@ -87,8 +87,8 @@ def described(tree):
     return jax.tree.map(lambda a: f"{a.dtype}{list(a.shape)}" if hasattr(a, "shape") else repr(a), tree)
 
 
-def tolerances(call, dtype, rtol, atol, max_steps, default=None):
-    """Return the tolerances, by default the machine epsilon to the power 2/3, and the number of steps."""
+def tolerances(call, dtype, rtol, atol, most, default=None, count="max_steps"):
+    """Return the tolerances, by default the machine epsilon to the power 2/3, and the largest number of steps."""
     given, limits = {"rtol": rtol, "atol": atol}, {"rtol": 1, "atol": np.inf}
     for name, value in given.items():
         if value is None:
@@ -96,7 +96,7 @@ def tolerances(call, dtype, rtol, atol, max_steps, default=None):
         elif not isinstance(value, numbers.Real) or not 0 <= value < limits[name]:
             words = {"rtol": "a number from 0 to 1, without 1", "atol": "a finite number, 0 or more"}[name]
             raise ValueError(f"`{call}({name}=...)` should be {words}. Got {value!r}.")
-    return given["rtol"], given["atol"], checked_size("max_steps", max_steps, call)
+    return given["rtol"], given["atol"], checked_size(count, most, call)
 
 
 def largest(v):
