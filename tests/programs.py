@@ -59,10 +59,14 @@ def close(found, expected, rtol=1e-10):
         np.testing.assert_allclose(np.asarray(a) / scale, b / scale, rtol=0, atol=rtol)
 
 
+# Compilation is most of the time of a small program, and optimization most of compilation.
+LITTLE_EFFORT = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+quick_jit = functools.partial(jax.jit, compiler_options=LITTLE_EFFORT)
+
+
 def compiled(f, x):
-    """Evaluate f under jax.jit, compiled with little effort, which is most of the time of a small program."""
-    options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-    return jax.jit(f).lower(x).compile(compiler_options=options)(x)
+    """Evaluate f under jax.jit, compiled with little effort."""
+    return quick_jit(f)(x)
 
 
 PROGRAMS = {}

@@ -16,6 +16,7 @@ import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.scipy.linalg import expm
+from programs import quick_jit
 
 from autodiff_tutorial import custom_rules, forward_mode, primitives, reverse_mode
 from autodiff_tutorial.checks import check_derivatives
@@ -35,12 +36,6 @@ from autodiff_tutorial.custom_rules import (
 
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 EPS = {dtype: float(np.finfo(dtype).eps) for dtype in TOLERANCE}
-
-# Compiling is most of the time of small programs, so it is done with little effort.
-quick = functools.partial(
-    jax.jit,
-    compiler_options={"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True},
-)
 
 
 def assert_close(found, expected, rtol=TOLERANCE["float64"]):
@@ -149,7 +144,7 @@ def derivatives(name):
         value, pushed = jax.jvp(f, (A,), (E,))
         return value, pushed, jax.vjp(f, A)[1](G)[0]
 
-    return quick(all_three)
+    return quick_jit(all_three)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -157,7 +152,7 @@ def test_value_is_that_of_scipy(name):
     """Values of a stack agree with SciPy's."""
     f, _, _, by_scipy = FUNCTIONS[name]
     A = np.stack([tame(seed) for seed in range(3)])
-    assert_close(quick(jax.vmap(f))(A), np.stack([by_scipy(a) for a in A]))
+    assert_close(quick_jit(jax.vmap(f))(A), np.stack([by_scipy(a) for a in A]))
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
@@ -282,7 +277,7 @@ def solutions():
         x, x_dot = jax.jvp(solve, (A, b), (A_dot, b_dot))
         return x, x_dot, *jax.vjp(solve, A, b)[1](G)
 
-    return quick(all_four)
+    return quick_jit(all_four)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
@@ -304,7 +299,7 @@ def test_solution_takes_the_wider_dtype():
     """float32 meets float64 as in NumPy; each cotangent has the dtype of its argument."""
     A, b = np.eye(2, dtype=np.float32) * 2, np.ones(2)
     assert jax.eval_shape(solve, A, b).dtype == np.float64
-    A_bar, b_bar = quick(jax.grad(lambda A, b: solve(A, b).sum(), (0, 1)))(A, b)
+    A_bar, b_bar = quick_jit(jax.grad(lambda A, b: solve(A, b).sum(), (0, 1)))(A, b)
     assert (A_bar.dtype, b_bar.dtype) == (np.float32, np.float64)
     assert_close(A_bar, -np.full((2, 2), 0.25))
 
@@ -365,7 +360,7 @@ def test_second_derivative_is_right_in_every_pairing_of_modes(name):
     A, U, V, G = MATRICES["random"][:n, :n], E[:n, :n], E2[:n, :n], E3[:n, :n]
     expected = np.sum(G * difference(name, A, U, V))
     s = lambda A: jnp.sum(G * FUNCTIONS[name][0](A))  # noqa: E731
-    for found in quick(lambda A: [way(s, A, U, V) for way in SECOND.values()])(A):
+    for found in quick_jit(lambda A: [way(s, A, U, V) for way in SECOND.values()])(A):
         assert_close(found, expected, 1e-11)
 
 
@@ -375,9 +370,9 @@ def test_second_derivative_of_the_exponential_is_that_of_jax():
     over_forward, *over_reverse = (SECOND[f"{mode} over {other}"] for mode, other in (
         ("reverse", "forward"), ("forward", "reverse"), ("reverse", "reverse")))  # fmt: skip
     ours, theirs = (lambda A, f=f: jnp.sum(G * jnp.sin(f(A))) for f in (FUNCTIONS["expm"][0], expm))
-    expected, *found = quick(lambda A: [over_forward(theirs, A, U, V), *(way(ours, A, U, V) for way in over_reverse)])(
-        A
-    )
+    expected, *found = quick_jit(
+        lambda A: [over_forward(theirs, A, U, V), *(way(ours, A, U, V) for way in over_reverse)]
+    )(A)
     assert_close(found, np.full(2, expected), 1e-11)
 
 
@@ -385,7 +380,7 @@ def hessians(f, A):
     """Return the Hessian of a scalar function of f by four pairings of modes."""
     s = lambda A: jnp.sum(jnp.sin(f(A)))  # noqa: E731
     first = jax.grad(s), jax.jacfwd(s)
-    return quick(lambda A: [transform(df)(A) for df in first for transform in (jax.jacfwd, jax.jacrev)])(A)
+    return quick_jit(lambda A: [transform(df)(A) for df in first for transform in (jax.jacfwd, jax.jacrev)])(A)
 
 
 B = np.random.default_rng(6).normal(size=(2, 3))
@@ -403,7 +398,7 @@ HESSIANS = {
 def test_hessian_is_that_of_jax(ours, theirs):
     """Each of jacfwd and jacrev of either gradient give the Hessian of JAX's own functions, and it is symmetric."""
     A = tame(7, n=2)
-    expected = quick(jax.hessian(lambda A: jnp.sum(jnp.sin(theirs(A)))))(A)
+    expected = quick_jit(jax.hessian(lambda A: jnp.sum(jnp.sin(theirs(A)))))(A)
     assert_close(expected, expected.transpose(2, 3, 0, 1), 1e-12)
     for found in hessians(ours, A):
         assert_close(found, expected, 1e-11)
@@ -415,7 +410,7 @@ def test_third_derivative():
     A, U, V, W, G = tame(8, n), E[:n, :n], E2[:n, :n], E3[:n, :n], E[2:, 2:]
     s = lambda A: jnp.sum(G * sqrtm(A))  # noqa: E731
     second = lambda A: jnp.sum(V * jax.jvp(jax.grad(s), (A,), (U,))[1])  # noqa: E731
-    found = quick(lambda A: jnp.sum(W * jax.grad(second)(A)))(A)
+    found = quick_jit(lambda A: jnp.sum(W * jax.grad(second)(A)))(A)
     assert_close(found, np.sum(G * difference("sqrtm", A, U, V, W)), 1e-11)
 
 
@@ -430,10 +425,10 @@ def test_batches_along_any_axis(name):
     directions = np.random.default_rng(9).normal(size=(2, n, n))
     push = lambda A, E: jax.jvp(f, (A,), (E,))[1]  # noqa: E731
     pull = lambda A, G: jax.vjp(f, A)[1](G)[0]  # noqa: E731
-    one = quick(lambda A, E: (push(A, E), pull(A, E)))
+    one = quick_jit(lambda A, E: (push(A, E), pull(A, E)))
     last, middle = np.moveaxis(stack, 0, 2), np.moveaxis(directions, 0, 1)
 
-    @quick
+    @quick_jit
     def batched(stack, last, directions, middle):
         return (
             jax.vmap(push, (2, 1), out_axes=1)(last, middle),
@@ -455,23 +450,23 @@ def test_eager_is_jitted(name):
     s = lambda A: jnp.sum(jnp.cos(FUNCTIONS[name][0](A)))  # noqa: E731
     A = jnp.asarray(tame(3, 3))
     eager = jax.grad(s)(A)
-    assert_close(quick(jax.grad(s))(A), eager, 1e-13)
-    assert_close(quick(jax.vmap(jax.grad(s)))(A[None])[0], eager, 1e-13)
+    assert_close(quick_jit(jax.grad(s))(A), eager, 1e-13)
+    assert_close(quick_jit(jax.vmap(jax.grad(s)))(A[None])[0], eager, 1e-13)
 
 
 def test_batches_of_systems():
     """A solution and its gradient under vmap, with the batch in A, in b or in both, at any axis."""
     random = np.random.default_rng(4)
     As, bs = np.stack([tame(seed, 3) for seed in range(4)]), random.normal(size=(4, 3))
-    g = quick(jax.grad(lambda A, b: jnp.sum(jnp.sin(solve(A, b))), (0, 1)))
+    g = quick_jit(jax.grad(lambda A, b: jnp.sum(jnp.sin(solve(A, b))), (0, 1)))
     loop = [g(A, b) for A, b in zip(As, bs, strict=True)]
-    found = quick(jax.vmap(jax.grad(lambda A, b: jnp.sum(jnp.sin(solve(A, b))), (0, 1)), (1, 1)))(
+    found = quick_jit(jax.vmap(jax.grad(lambda A, b: jnp.sum(jnp.sin(solve(A, b))), (0, 1)), (1, 1)))(
         np.moveaxis(As, 0, 1), bs.T
     )
     for ours, theirs in zip(found, zip(*loop, strict=True), strict=True):
         assert_close(ours, np.stack(theirs))
-    assert_close(quick(jax.vmap(solve, (None, 0)))(As[0], bs), np.linalg.solve(As[0], bs.T).T)
-    assert_close(quick(jax.vmap(solve, (0, None)))(As, bs[0]), np.stack([np.linalg.solve(A, bs[0]) for A in As]))
+    assert_close(quick_jit(jax.vmap(solve, (None, 0)))(As[0], bs), np.linalg.solve(As[0], bs.T).T)
+    assert_close(quick_jit(jax.vmap(solve, (0, None)))(As, bs[0]), np.stack([np.linalg.solve(A, bs[0]) for A in As]))
 
 
 def test_rules_hold_in_scans_and_checkpoints():
@@ -480,7 +475,7 @@ def test_rules_hold_in_scans_and_checkpoints():
     f = FUNCTIONS["cubic"][0]
     total = lambda f: lambda A: jnp.sum(jax.lax.scan(lambda c, _: (f(c / 4), None), A, length=3)[0])  # noqa: E731
 
-    @quick
+    @quick_jit
     def run(A):
         gradients = [jax.grad(total(f))(A) for f in (cube, f, jax.checkpoint(f))]
         pulled = [jax.linear_transpose(jax.linearize(f, A)[1], A)(A)[0] for f in (cube, f)]
@@ -513,7 +508,7 @@ def test_where_there_is_no_answer_none_is_given(name, A):
 def test_singular_matrices_have_no_finite_inverse():
     """The inverse, a solution and their gradients are not finite, and no error is raised."""
 
-    @quick
+    @quick_jit
     def run(A):
         return inv(A), solve(A, np.ones(2)), jax.grad(lambda A: inv(A).sum())(A)
 
@@ -547,7 +542,7 @@ def test_matrix_of_one_number():
     """At size 1 they are the functions of numbers."""
     A = np.array([[0.7]])
     some = [FUNCTIONS[name] for name in ("inv", "sqrtm", "rational", "cosm")]
-    run = quick(lambda A: [jax.value_and_grad(lambda A, f=f: f(A)[0, 0])(A) for f, *_ in some])
+    run = quick_jit(lambda A: [jax.value_and_grad(lambda A, f=f: f(A)[0, 0])(A) for f, *_ in some])
     for (value, slope), (_, by_mpmath, its_slope, _) in zip(run(A), some, strict=True):
         assert_close(value, float(by_mpmath(0.7)), 1e-13)
         assert_close(slope, [[float(its_slope(0.7))]])
@@ -611,14 +606,14 @@ def test_straight_through_has_the_value_of_f_and_the_slope_of_the_identity():
     x = jnp.array([-1.5, 0.2, 2.5, 1e9 + 0.3])
     for f in (jnp.round, jnp.floor, jnp.sign, lambda x: jnp.where(x > 0, 1.0, -1.0), lambda x: np.full(4, 7.0)):
         through = straight_through(f)
-        y, *Js = quick(lambda x, g=through: (g(x), jax.jacfwd(g)(x), jax.jacrev(g)(x)))(x)
+        y, *Js = quick_jit(lambda x, g=through: (g(x), jax.jacfwd(g)(x), jax.jacrev(g)(x)))(x)
         np.testing.assert_array_equal(y, f(x))
         np.testing.assert_array_equal(through(x), y)
         for J in Js:
             np.testing.assert_array_equal(J, np.eye(4))
     cubic = lambda x: jnp.sum(straight_through(jnp.round)(jnp.sin(x) * 3) ** 3)  # noqa: E731
     r = np.round(np.sin(x) * 3)
-    slope, H, mapped = quick(
+    slope, H, mapped = quick_jit(
         lambda x: (jax.grad(cubic)(x), jax.hessian(cubic)(x), jax.vmap(jax.grad(straight_through(jnp.floor)))(x))
     )(x)
     assert_close(slope, 3 * r**2 * 3 * np.cos(x))
@@ -641,10 +636,10 @@ def test_checks_refuse_straight_through():
     """Its derivative is not that of f, which `check_derivatives` says."""
     for f, right in ((jnp.round, False), (lambda x: x, True)):
         through = straight_through(f)
-        push = quick(lambda x, x_dot, g=through: jax.jvp(g, (x,), (x_dot,))[1])
-        pull = quick(lambda x, y_bar, g=through: jax.vjp(g, x)[1](y_bar)[0])
+        push = quick_jit(lambda x, x_dot, g=through: jax.jvp(g, (x,), (x_dot,))[1])
+        pull = quick_jit(lambda x, y_bar, g=through: jax.vjp(g, x)[1](y_bar)[0])
         with contextlib.nullcontext() if right else pytest.raises(AssertionError, match="finite differences"):
-            check_derivatives(quick(through), jnp.array([0.2, 1.3]), jvp=push, vjp=pull)
+            check_derivatives(quick_jit(through), jnp.array([0.2, 1.3]), jvp=push, vjp=pull)
 
 
 X = np.concatenate([np.linspace(-2.2, 2.2, 89), [0.0, 0.5, -0.5, 1.0, -3.0, 41.3]])
@@ -653,13 +648,13 @@ X = np.concatenate([np.linspace(-2.2, 2.2, 89), [0.0, 0.5, -0.5, 1.0, -3.0, 41.3
 def slopes(f, x, order=2):
     """Return a function of numbers and its derivatives, elementwise, from one compiled program."""
     ways = list(itertools.accumulate(range(order), lambda f, _: jax.grad(f), initial=f))
-    return jax.tree.map(np.asarray, quick(jax.vmap(lambda x: [way(x) for way in ways]))(x))
+    return jax.tree.map(np.asarray, quick_jit(jax.vmap(lambda x: [way(x) for way in ways]))(x))
 
 
 @functools.cache
 def slopes_of_both(f):
     """Return a compiled function to value and derivatives of f(x, parameter) in both, elementwise in x."""
-    run = quick(jax.vmap(lambda x, p: (f(x, p), *jax.grad(f, (0, 1))(x, p)), (0, None)))
+    run = quick_jit(jax.vmap(lambda x, p: (f(x, p), *jax.grad(f, (0, 1))(x, p)), (0, None)))
     return lambda x, p: jax.tree.map(np.asarray, run(x, p))
 
 
@@ -715,7 +710,7 @@ def test_soft_round_is_a_long_sum_of_sigmoids(sharpness, dtype):
 
 @functools.cache
 def compiled_soft_round():
-    return quick(lambda x, s: (soft_round(x, s), soft_round(x + 1, s), soft_round(-x, s)))
+    return quick_jit(lambda x, s: (soft_round(x, s), soft_round(x + 1, s), soft_round(-x, s)))
 
 
 @settings(max_examples=40)
@@ -758,7 +753,7 @@ def test_smooth_rounding_is_a_sum_of_normal_distributions(width, rtol):
 
 @functools.cache
 def compiled_smooth_step():
-    return quick(lambda x, place, width: smooth(lambda x: jnp.where(x > place, 1.0, 0.0), width)(x))
+    return quick_jit(lambda x, place, width: smooth(lambda x: jnp.where(x > place, 1.0, 0.0), width)(x))
 
 
 @settings(max_examples=15)
@@ -791,7 +786,7 @@ def test_smooth_keeps_the_derivative_in_what_else_f_depends_on():
     """The slope in c of a blurred c round(x) is the blurred rounding; mixed second derivatives agree both ways."""
     f = lambda x, c: smooth(lambda x: c**2 * jnp.round(x), 0.2)(x)  # noqa: E731
     g = smooth(jnp.round, 0.2)
-    value, slope, *found = quick(
+    value, slope, *found = quick_jit(
         lambda x, c: (
             *jax.value_and_grad(g)(x),
             *jax.grad(f, (0, 1))(x, c),
@@ -808,9 +803,9 @@ def test_relaxations_pass_the_checks():
     """The derivatives of the relaxations are those of their values."""
     x = jnp.array([0.31, 1.47, -0.62])
     for f in (lambda x: soft_round(x, 8.0), lambda x: linear_round(x, 0.6)):
-        push = quick(lambda x, x_dot, f=f: jax.jvp(f, (x,), (x_dot,))[1])
-        pull = quick(lambda x, y_bar, f=f: jax.vjp(f, x)[1](y_bar)[0])
-        check_derivatives(quick(f), x, jvp=push, vjp=pull)
+        push = quick_jit(lambda x, x_dot, f=f: jax.jvp(f, (x,), (x_dot,))[1])
+        pull = quick_jit(lambda x, y_bar, f=f: jax.vjp(f, x)[1](y_bar)[0])
+        check_derivatives(quick_jit(f), x, jvp=push, vjp=pull)
 
 
 @pytest.mark.parametrize("name", ["C4", "E12"])
@@ -849,7 +844,7 @@ def test_log1pexp_does_not_overflow(dtype):
 def test_safe_norm_neither_overflows_nor_vanishes(dtype, sizes):
     """Value, gradient and Hessian scale as they must, for tiny and huge entries, and mixed ones."""
     u = np.array([0.6, 0.8, 0.0])
-    norm_derivatives = quick(
+    norm_derivatives = quick_jit(
         lambda x: (safe_norm(x), jax.grad(safe_norm)(x), jax.hessian(safe_norm)(x), jax.jacrev(jax.grad(safe_norm))(x))
     )
     for size in sizes:
@@ -870,10 +865,10 @@ def test_safe_norm_has_the_slope_zero_at_zero():
     first = jax.grad(safe_norm), jax.jacfwd(safe_norm)
     second = [transform(df) for df in first for transform in (jax.jacfwd, jax.jacrev)]
     assert safe_norm(zero) == 0
-    for found in quick(lambda x: [df(x) for df in first + tuple(second)])(zero):
+    for found in quick_jit(lambda x: [df(x) for df in first + tuple(second)])(zero):
         np.testing.assert_array_equal(found, np.zeros(np.shape(found)))
     expected = np.array([[0.0, 0.0], [0.6, 0.8], [0.0, -1.0]])
-    mapped, rows, columns = quick(
+    mapped, rows, columns = quick_jit(
         lambda x: (
             jax.vmap(jax.grad(safe_norm))(x),
             jax.grad(lambda x: safe_norm(x, axis=1).sum())(x),
@@ -890,7 +885,7 @@ def test_safe_norm_along_axes():
     x = np.random.default_rng(1).normal(size=(2, 3, 4))
     assert_close(safe_norm(x), np.linalg.norm(x))
     axes = 0, 1, 2, -1, -3, np.int64(1)
-    norms = quick(lambda x: [safe_norm(x, axis=axis) for axis in axes])(x)
+    norms = quick_jit(lambda x: [safe_norm(x, axis=axis) for axis in axes])(x)
     for axis, found in zip(axes, norms, strict=True):
         assert_close(found, np.linalg.norm(x, axis=axis))
 
@@ -962,8 +957,8 @@ def test_single_precision_by_default(without_x64):
         lambda: linear_round(2.3, 1), lambda: soft_round(2.3, 4), lambda: smooth(jnp.round, 0.2)(1.4),
         lambda: safe_norm([3.0]), lambda: straight_through(jnp.round)(2.3),
     )  # fmt: skip
-    assert all(found.dtype == np.float32 for found in quick(lambda: [call() for call in calls])())
-    found = quick(jax.grad(lambda A: matrix_function(lambda A: A @ A)(A).sum()))(np.eye(2))
+    assert all(found.dtype == np.float32 for found in quick_jit(lambda: [call() for call in calls])())
+    found = quick_jit(jax.grad(lambda A: matrix_function(lambda A: A @ A)(A).sum()))(np.eye(2))
     assert found.dtype == np.float32
     assert_close(found, np.full((2, 2), 2.0), 1e-6)
 

@@ -12,6 +12,7 @@ import pytest
 import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from programs import LITTLE_EFFORT, compiled, quick_jit
 from scipy.sparse.linalg import LinearOperator, cg, gmres
 
 from autodiff_tutorial.linear_maps import Graph, LinearMap, from_function, from_matrix, hessian, jacobian
@@ -50,12 +51,20 @@ def test_map_is_its_matrix(m, n, seed, dtype):
     M, x, y = (normal(*shape, seed=seed, dtype=dtype) for shape in ((m, n), (n,), (m,)))
     A = program(M)
     assert A.shape == (m, n)
-    assert A.dtype == (A @ x).dtype == A.as_matrix().dtype == dtype
-    assert_close(A @ x, M @ x, dtype)
-    assert_close(A.T @ y, M.T @ y, dtype)
-    assert_close(y @ A, M.T @ y, dtype)
-    for by in ("auto", "columns", "rows"):
-        assert_close(A.as_matrix(by=by), M, dtype)
+    assert A.dtype == dtype
+    products, matrices = in_every_way(M, x, y)
+    for found, expected in zip(products, (M @ x, M.T @ y, M.T @ y), strict=True):
+        assert found.dtype == dtype
+        assert_close(found, expected, dtype)
+    for found in matrices:
+        assert found.dtype == dtype
+        assert_close(found, M, dtype)
+
+
+@quick_jit
+def in_every_way(M, x, y):
+    A = program(M)
+    return (A @ x, A.T @ y, y @ A), [A.as_matrix(by) for by in ("auto", "columns", "rows")]
 
 
 @settings(max_examples=25)
@@ -122,13 +131,15 @@ def test_transpose_that_is_given_is_used():
 
 
 @pytest.mark.parametrize("m, n", [(1, 1), (1, 9), (9, 1), (5, 8), (8, 5)])
-@pytest.mark.parametrize("chunk_size", [None, 1, 3, 4, 100])
 @pytest.mark.parametrize("by", ["columns", "rows"])
-def test_chunks_change_nothing(m, n, chunk_size, by):
-    """Written out in chunks, which need not divide the size, the matrix is the same."""
-    M = normal(m, n)
-    assert_close(program(M).as_matrix(by, chunk_size), M)
-    assert_close(jax.jit(lambda: program(M).as_matrix(by, chunk_size))(), M)
+def test_chunks_change_nothing(m, n, by):
+    """Written out in chunks, which need not divide the size, the matrix is the same, compiled as well."""
+    M, chunk_sizes = normal(m, n), (None, 1, 3, 4, 100)
+    A = program(M)
+    found = [A.as_matrix(by, chunk_size) for chunk_size in chunk_sizes]
+    found += quick_jit(lambda: [program(M).as_matrix(by, chunk_size) for chunk_size in chunk_sizes])()
+    for matrix in found:
+        assert_close(matrix, M)
 
 
 def test_chunks_are_batches():
@@ -146,8 +157,8 @@ def test_chunks_save_memory(by):
 
     def temporary(chunk_size):
         A = program(M) @ program(N)
-        compiled = jax.jit(lambda: A.as_matrix(by, chunk_size)).lower().compile()
-        return compiled.memory_analysis().temp_size_in_bytes
+        program_of_chunks = jax.jit(lambda: A.as_matrix(by, chunk_size)).lower()
+        return program_of_chunks.compile(LITTLE_EFFORT).memory_analysis().temp_size_in_bytes
 
     assert temporary(10) < 0.5 * temporary(None)
 
@@ -255,7 +266,7 @@ def test_jacobian_is_that_of_jax(dtype):
     """A Jacobian has a row for each output, and is that of jax.jacfwd by columns and by rows."""
     x = jnp.asarray([0.3, -1.2, 0.7], dtype=dtype)
     J = jacobian(curved, x)
-    expected = jax.jacfwd(curved)(x)
+    expected = compiled(jax.jacfwd(curved), x)
     assert J.shape == (2, 3)
     assert J.dtype == dtype
     assert_close(J.as_matrix(by="columns"), expected, dtype)
@@ -320,28 +331,35 @@ def test_hessian_is_that_of_jax_and_its_own_transpose(dtype):
     H = hessian(f, x)
     assert H.T is H
     assert H.shape == (3, 3)
-    assert_close(H.as_matrix(), jax.hessian(f)(x), dtype)
-    assert_close(jacobian(jax.grad(f), x).T.as_matrix(), np.asarray(H.as_matrix()), dtype)
+    matrix = H.as_matrix()
+    expected, transposed = compiled(lambda x: (jax.hessian(f)(x), jacobian(jax.grad(f), x).T.as_matrix()), x)
+    assert_close(matrix, expected, dtype)
+    assert_close(transposed, matrix, dtype)
 
 
 def test_maps_work_under_jit_vmap_and_grad():
     """Points, factors, vectors and matrices may be traced."""
-    points = jnp.asarray(normal(5, 3))
-    expected = jax.vmap(jax.jacrev(curved))(points)
-    assert_close(jax.jit(jax.vmap(lambda x: jacobian(curved, x).as_matrix()))(points), expected)
-    assert_close(jax.vmap(lambda x: jacobian(curved, x).as_matrix("rows", 2))(points), expected)
+    points = normal(5, 3)
+    ways = (
+        jax.jacrev(curved),
+        lambda x: jacobian(curved, x).as_matrix(),
+        lambda x: jacobian(curved, x).as_matrix("rows", 2),
+    )
+    expected, *found = compiled(lambda points: [jax.vmap(way)(points) for way in ways], points)
+    for matrices in found:
+        assert_close(matrices, expected)
 
-    M, v = jnp.asarray(normal(2, 3)), jnp.ones(3)
+    M, v = normal(2, 3), np.ones(3)
 
-    @jax.jit
     def quadratic(M, c, v):
         A = c * from_matrix(M) + LinearMap(lambda x: M @ x, 3, 2)
         return v @ (A.T @ (A @ v))
 
-    assert_close(quadratic(M, 2.0, v), 9 * (M @ v) @ (M @ v))
-    assert_close(jax.grad(quadratic, argnums=2)(M, 2.0, v), 18 * M.T @ M @ v)
-    assert_close(jax.grad(quadratic, argnums=1)(M, 2.0, v), 6 * (M @ v) @ (M @ v))
-    assert_close(jax.vmap(program(np.asarray(M)).mv)(points), np.asarray(points @ M.T))
+    value, (by_c, by_v) = quick_jit(jax.value_and_grad(quadratic, argnums=(1, 2)))(M, 2.0, v)
+    assert_close(value, 9 * (M @ v) @ (M @ v))
+    assert_close(by_v, 18 * M.T @ M @ v)
+    assert_close(by_c, 6 * (M @ v) @ (M @ v))
+    assert_close(jax.vmap(program(M).mv)(points), points @ M.T)
 
 
 def test_transpose_made_under_jit_does_not_leak():

@@ -9,6 +9,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from programs import LITTLE_EFFORT, compiled, quick_jit
 from sparse_programs import PROGRAMS, arrow, brusselator, five_point, floor_through, neighbour_rule, reverse_rule
 
 from autodiff_tutorial import sparse
@@ -33,7 +34,7 @@ def points(n, count=20):
 
 @functools.cache
 def true_jacobian(name):
-    return jax.jit((jax.jacrev if name in REVERSE_ONLY else jax.jacfwd)(PROGRAMS[name].f))
+    return quick_jit((jax.jacrev if name in REVERSE_ONLY else jax.jacfwd)(PROGRAMS[name].f))
 
 
 def total(name):
@@ -77,9 +78,10 @@ def test_pattern_lacks_nothing_and_holds_no_more_than_it_must(name):
 def test_jacobian_is_that_of_jax(name):
     """Sparse Jacobians, compiled, equal those of `jax.jacfwd`."""
     f, n, _ = PROGRAMS[name]
-    jac = jax.jit(sparse.jacobian(f, jnp.zeros(n)))
+    jac = sparse.jacobian(f, jnp.zeros(n))
+    dense = quick_jit(lambda x: jac(x).todense())
     for x in points(n, 3):
-        np.testing.assert_allclose(jac(x).todense(), true_jacobian(name)(x), rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(dense(x), true_jacobian(name)(x), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", HESSIANS)
@@ -87,7 +89,7 @@ def test_hessian_is_that_of_jax(name):
     """Sparse Hessians equal those of `jax.hessian`, also where a rule is no derivative, and H no symmetric matrix."""
     f, n = total(name), PROGRAMS[name].size
     hess = sparse.hessian(f, jnp.zeros(n))
-    both = jax.jit(lambda x: (hess(x).todense(), jax.jacfwd(jax.grad(f))(x)))
+    both = quick_jit(lambda x: (hess(x).todense(), jax.jacfwd(jax.grad(f))(x)))
     for x in points(n, 2):
         found, expected = both(x)
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12 * max(1, abs(expected).max()))
@@ -126,7 +128,7 @@ def test_pattern_holds_for_all_x():
     """An entry that is zero at this x belongs to the pattern: that is why zeros of one Jacobian will not do."""
     x = jnp.array([0.0, 1.0, 2.0])
     f = lambda x: x[1:] * x[:-1]  # noqa: E731
-    assert jax.jacfwd(f)(x)[0, 1] == 0
+    assert compiled(jax.jacfwd(f), x)[0, 1] == 0
     assert sparse.pattern(f, x)[0, 1]
 
 
@@ -191,7 +193,7 @@ def test_pattern_of_random_programs_lacks_nothing(seed):
         lambda x: jnp.sort(x, axis=1),
     ]
     steps = [choices[i] for i in random.integers(0, len(choices), size=4)]
-    seen = np.any(jax.jit(jax.vmap(jax.jacfwd(f)))(random.normal(size=(3, 12))) != 0, axis=0)
+    seen = np.any(compiled(jax.vmap(jax.jacfwd(f)), random.normal(size=(3, 12))) != 0, axis=0)
     assert not (seen & ~sparse.pattern(f, jnp.zeros(12)).toarray()).any()
 
 
@@ -202,9 +204,9 @@ def test_values_traced_outside_count_as_unknown():
     def total(p):
         return sparse.jacobian(lambda y: p * y[::-1] ** 2, x)(x).data.sum()
 
-    np.testing.assert_allclose(jax.jit(jax.grad(total))(x), 2 * x[::-1])
+    np.testing.assert_allclose(compiled(jax.grad(total), x), 2 * x[::-1])
     A = jnp.eye(3)
-    counted = jax.vmap(lambda A: sparse.jacobian(lambda y: A @ y, x)(x).todense())(A[None])
+    counted = compiled(jax.vmap(lambda A: sparse.jacobian(lambda y: A @ y, x)(x).todense()), A[None])
     np.testing.assert_allclose(counted, A[None])
 
 
@@ -231,7 +233,9 @@ def test_hessian_of_a_rule_that_calls_itself():
 
     sine.defvjp(lambda x: (sine(x), jnp.cos(x)), lambda c, g: (c * g,))
     f, x = (lambda x: jnp.sum(sine(x) ** 3) * x[0]), jnp.array([0.5, 1.0, 2.0])
-    np.testing.assert_allclose(sparse.hessian(f, x)(x).todense(), jax.jacrev(jax.grad(f))(x), rtol=1e-12)
+    hess = sparse.hessian(f, x)
+    found, expected = compiled(lambda x: (hess(x).todense(), jax.jacrev(jax.grad(f))(x)), x)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 # Colorings ---------------------------------------------------------------------------------------------------------
@@ -384,12 +388,12 @@ def test_coloring_is_a_pytree_that_crosses_jit():
     x, coloring = jnp.arange(1.0, 7.0), sparse.color(band(6, 1, 1))
     f = lambda x: x * jnp.roll(x, 1).at[0].set(0) + jnp.append(x[1:], 0)  # noqa: E731
 
-    @jax.jit
+    @quick_jit
     def through(x, coloring):
         assert coloring.num_colors == 3
         return sparse.decompress(sparse.compress(f, x, coloring), coloring)
 
-    np.testing.assert_allclose(through(x, coloring).todense(), jax.jacfwd(f)(x), rtol=1e-12)
+    np.testing.assert_allclose(through(x, coloring).todense(), compiled(jax.jacfwd(f), x), rtol=1e-12)
     assert jax.tree.map(lambda a: a, coloring).shape == (6, 6)
 
 
@@ -400,19 +404,21 @@ def chain(x):
     return jnp.sin(x[1:]) * x[:-1]
 
 
+def chain_and_sum(x):
+    return jnp.append(chain(x), jnp.sum(x**2))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("mode", ["fwd", "rev", "bi"])
 @pytest.mark.parametrize("chunk_size", [None, 1, 2, 100])
 def test_jacobian_in_every_mode_and_chunk(dtype, mode, chunk_size):
     """The mode and the chunks change nothing, and the dtype stays."""
     x = jnp.linspace(0.5, 2, 9, dtype=dtype)
-    both = jax.jit(lambda x: jnp.append(chain(x), jnp.sum(x**2)))
-    coloring = sparse.color(sparse.pattern(both, x), mode=mode)
-    found = jax.jit(sparse.jacobian(both, x, coloring=coloring, chunk_size=chunk_size))(x)
+    coloring = sparse.color(sparse.pattern(chain_and_sum, x), mode=mode)
+    jac = sparse.jacobian(chain_and_sum, x, coloring=coloring, chunk_size=chunk_size)
+    found, dense, expected = compiled(lambda x: (jac(x), jac(x).todense(), jax.jacfwd(chain_and_sum)(x)), x)
     assert found.dtype == dtype
-    np.testing.assert_allclose(
-        found.todense(), jax.jit(jax.jacfwd(both))(x), rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype]
-    )
+    np.testing.assert_allclose(dense, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
 
 
 def test_entries_are_sorted_and_unique():
@@ -427,11 +433,19 @@ def test_entries_are_sorted_and_unique():
 def test_jacobian_under_vmap_and_in_products():
     """Data, dense matrices and products may be mapped over many points; SciPy takes the parts."""
     jac, xs = sparse.jacobian(chain, np.zeros(5)), points(5, 4)
-    dense = jax.vmap(jax.jacfwd(chain))(xs)
-    np.testing.assert_allclose(jax.vmap(lambda x: jac(x).todense())(xs), dense, rtol=1e-12)
-    np.testing.assert_allclose(jax.vmap(lambda x: jac(x) @ x)(xs), jnp.einsum("bij,bj->bi", dense, xs), rtol=1e-12)
+    dense, found, products, data = compiled(
+        lambda xs: (
+            jax.vmap(jax.jacfwd(chain))(xs),
+            jax.vmap(lambda x: jac(x).todense())(xs),
+            jax.vmap(lambda x: jac(x) @ x)(xs),
+            jax.vmap(lambda x: jac(x).data)(xs),
+        ),
+        xs,
+    )
+    np.testing.assert_allclose(found, dense, rtol=1e-12)
+    np.testing.assert_allclose(products, np.einsum("bij,bj->bi", dense, xs), rtol=1e-12)
     one = jac(xs[0])
-    assert jax.vmap(lambda x: jac(x).data)(xs).shape == (4, one.data.size)
+    assert data.shape == (4, one.data.size)
     matrix = sp.csr_array((one.data, np.asarray(one.indices).T), shape=one.shape)
     np.testing.assert_allclose(matrix.toarray(), dense[0], rtol=1e-12)
 
@@ -446,9 +460,13 @@ def test_jacobian_of_pytrees():
 def test_shapes_alone_make_the_function():
     """Both functions can be made from shapes, before there is a point."""
     like, x = jax.ShapeDtypeStruct((5,), "float64"), points(5, 1)[0]
-    np.testing.assert_allclose(sparse.jacobian(chain, like)(x).todense(), jax.jacfwd(chain)(x), rtol=1e-12)
     f = lambda x: jnp.sum(chain(x) ** 2)  # noqa: E731
-    np.testing.assert_allclose(sparse.hessian(f, like)(x).todense(), jax.hessian(f)(x), rtol=1e-12, atol=1e-12)
+    jac, hess = sparse.jacobian(chain, like), sparse.hessian(f, like)
+    (J, H), expected = compiled(
+        lambda x: ((jac(x).todense(), hess(x).todense()), (jax.jacfwd(chain)(x), jax.hessian(f)(x))), x
+    )
+    np.testing.assert_allclose(J, expected[0], rtol=1e-12)
+    np.testing.assert_allclose(H, expected[1], rtol=1e-12, atol=1e-12)
 
 
 def test_chunks_bound_memory_and_memory_grows_with_n():
@@ -460,7 +478,8 @@ def test_chunks_bound_memory_and_memory_grows_with_n():
         return jnp.sum(jnp.sin(windows[:, None] * jnp.arange(40.0) @ mix), axis=1)
 
     def memory(f, n, **options):
-        found = jax.jit(sparse.jacobian(f, jnp.zeros(n), **options)).lower(jnp.zeros(n)).compile().memory_analysis()
+        program = jax.jit(sparse.jacobian(f, jnp.zeros(n), **options)).lower(jnp.zeros(n))
+        found = program.compile(LITTLE_EFFORT).memory_analysis()
         return found.temp_size_in_bytes, found.output_size_in_bytes
 
     assert memory(wide, 1000, chunk_size=2)[0] < memory(wide, 1000)[0] / 4
@@ -493,7 +512,7 @@ def test_finite_differences_of_a_tridiagonal_black_box(scheme, rtol):
     g = lambda x: jnp.append(x[1:], 0) ** 2 - 2 * x**3 + jnp.append(0, x[:-1]) * x  # noqa: E731
     x = np.linspace(0.5, 1.5, n)
     found = sparse.jacobian(f, x, coloring=coloring, scheme=scheme)(x)
-    np.testing.assert_allclose(found.todense(), jax.jacfwd(g)(x), rtol=rtol, atol=rtol)
+    np.testing.assert_allclose(found.todense(), compiled(jax.jacfwd(g), x), rtol=rtol, atol=rtol)
 
 
 def test_tridiagonal_in_three_directions():
@@ -513,16 +532,16 @@ def test_symmetric_hessian_of_a_true_rule():
     x = points(8, 1)[0]
     few = sparse.color(sparse.hessian_pattern(f, x), mode="symmetric")
     assert few.num_colors == 2
-    np.testing.assert_allclose(
-        sparse.hessian(f, x, coloring=few)(x).todense(), jax.hessian(f)(x), rtol=1e-12, atol=1e-12
-    )
+    hess = sparse.hessian(f, x, coloring=few)
+    found, expected = hess(x).todense(), compiled(jax.hessian(f), x)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_loops_without_reverse_derivatives_stay_forward():
     """Where rows would need fewer colors, but JAX has no reverse derivative, columns are taken."""
     f = lambda x: jax.lax.while_loop(lambda y: y[0] < 9, lambda y: y * 2, jnp.sum(x**2)[None])  # noqa: E731
     x = jnp.array([1.0, 2.0, 0.5])
-    np.testing.assert_allclose(sparse.jacobian(f, x)(x).todense(), jax.jacfwd(f)(x))
+    np.testing.assert_allclose(sparse.jacobian(f, x)(x).todense(), compiled(jax.jacfwd(f), x))
 
 
 # Errors ------------------------------------------------------------------------------------------------------------
