@@ -104,13 +104,18 @@ def cumulative(f: Callable, grid, args: tuple = (), *, n: int = 10) -> Cumulativ
     half = jnp.diff(grid)[:, None] / 2
     x = grid[:-1, None] + half * jnp.asarray(1 + nodes, grid.dtype)
     y = jax.vmap(jax.vmap(lambda x: f(x, *args)))(x)
-    coefficients = half * (y @ jnp.asarray(project, grid.dtype))
-    series = coefficients @ jnp.asarray(raise_degree, grid.dtype)
+    coefficients = half * _times(y, project)
+    series = _times(coefficients, raise_degree)
     # What the last two terms hold is what the missing ones may hold; and each step is rounded.
-    rounding = jnp.finfo(grid.dtype).eps * half * (abs(y) @ jnp.asarray(weights, grid.dtype))[:, None]
+    rounding = jnp.finfo(grid.dtype).eps * half * _times(abs(y), weights)[:, None]
     steps = jnp.stack([2 * coefficients[:, 0], 2 * abs(coefficients[:, -2:]).sum(1) + 10 * rounding[:, 0]])
     values, error = jnp.pad(jnp.cumsum(steps, axis=1), ((0, 0), (1, 0)))
     return Cumulative(grid, values, error, series)
+
+
+def _times(a, matrix):
+    """Multiply with a constant; in float32, recent GPUs would keep three digits only."""
+    return jnp.matmul(a, jnp.asarray(matrix, a.dtype), precision="highest")
 
 
 def _checked_grid(call, grid):
