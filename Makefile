@@ -43,13 +43,13 @@ book: .venv/with-book  ## build the pages from the stored outputs
 serve: book  ## build the pages and show them at http://127.0.0.1:8000 (or PORT=8001)
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
-lab: .venv/with-book .venv/with-dev  ## open the chapters in JupyterLab
+lab: .venv/with-book .venv/with-hep .venv/with-dev  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab book
 
-execute: .venv/with-book .venv/with-test $(EXTRAS)  ## run the chapters again and store their outputs
+execute: .venv/with-book .venv/with-hep .venv/with-test $(EXTRAS)  ## run the chapters again and store their outputs
 	$(BIN)/python book/_ext/execute.py $(CHAPTERS)
 
-test: book .venv/with-test $(EXTRAS) lint chromium  ## check style, run all tests, the chapters and the pages
+test: book .venv/with-hep .venv/with-test $(EXTRAS) lint chromium  ## check style, run all tests, the chapters and the pages
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env -p no:cacheprovider $(CHAPTERS)
 
@@ -67,7 +67,7 @@ chromium:
 pdf: .venv/with-book .venv/with-test chromium  ## print the book to _build/autodiff-tutorial.pdf
 	$(BIN)/python book/_ext/make_pdf.py
 
-bench: .venv/with-test .venv/with-bench  ## time the library against its peers
+bench: .venv/with-test .venv/with-hep .venv/with-bench  ## time the library against its peers
 	$(BIN)/python -m benchmarks.run
 	@$(if $(PYTHON312),$(MAKE) --no-print-directory bench-asdex,\
 	  echo "No Python 3.12 or 3.13 is found, so sparse is not timed (P3). Say which: make bench PYTHON312=python3.12")

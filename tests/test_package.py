@@ -155,6 +155,23 @@ CONTRACT = {
         "ExpectationGradient": "(value, value_error, gradient, gradient_error)",
         "Distribution": "(sample, log_prob, reparameterized=False)",
     },
+    "hep_fits": {
+        "Likelihood": "(nll, init, bounds, names, poi=None, sample=None, expected=None, data_min=None)",
+        "from_pyhf": "(model)",
+        "fit": "(likelihood, data, *, fixed=None, max_steps=100)",
+        "FitResult": "(params, nll, covariance, converged, n_steps, gradient_norm, free)",
+        "profile": "(likelihood, data, index, grid)",
+        "interval": "(likelihood, data, index, *, n_sigma=1.0)",
+        "Interval": "(lower, upper, converged)",
+        "contour": "(likelihood, data, indices, *, n_sigma=1.0, n_points=64)",
+        "Contour": "(points, converged)",
+        "impacts": "(likelihood, data)",
+        "Impacts": "(down, up, linear, converged)",
+        "hypotest": "(mu, data, likelihood)",
+        "HypoTest": "(cls, expected, cl_sb, cl_b, q, q_asimov, converged)",
+        "upper_limit": "(data, likelihood, *, level=0.05)",
+        "UpperLimit": "(observed, expected, converged)",
+    },
     "frameworks": {"to_torch": "(f)", "compare": "(f_jax, f_torch, x)"},
     "checks": {"check_derivatives": "(f, x, *, jvp=None, vjp=None, rtol=None)"},
     "exercises": {"check": "(id, attempt)"},
@@ -284,6 +301,11 @@ def test_docstring_tells_what_a_user_needs(name, function):
 
 def run(program):
     return subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True)
+
+
+def test_package_offers_all_modules():
+    """After `import autodiff_tutorial` every module is there, but for those that need an extra at once."""
+    assert set(import_module("autodiff_tutorial").__all__) == {*MODULES} - {"frameworks", "plotting"}
 
 
 def test_import_needs_no_extra_and_sets_nothing():
