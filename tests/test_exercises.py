@@ -11,8 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import sympy
+from programs import compiled
 from scipy import linalg, stats
 from scipy.integrate import quad
+from scipy.optimize import brentq
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from autodiff_tutorial import forward_mode as fm
@@ -741,6 +743,91 @@ def cut_off(x, mu, c, sigma, keep=np.greater, weight=normal_score, share=None, a
     """Estimate what a cut keeps, and its slope, with the mistakes that readers make."""
     fraction = np.mean(x > c) if share is None else share(x, mu, c, sigma)
     return fraction, np.mean(keep(x, c) * weight(x, mu, c, sigma)) + added
+
+
+def counted(fit=2.0, known=20**0.5 / 4, unsure=29**0.5 / 4):
+    return fit, known, unsure
+
+
+def deviations(twice_nll, best, factor=0.5, of=np.linalg.inv, read=lambda C: np.sqrt(np.diag(C))):
+    """Find standard deviations from a Hessian, with the mistakes that readers make."""
+    return read(of(factor * np.asarray(jax.hessian(twice_nll)(best))))
+
+
+def log_poisson(n, rate):
+    return n * math.log(rate) - rate - math.lgamma(n + 1)
+
+
+def log_normal(a, alpha, width=1.0):
+    return -(((a - alpha) / width) ** 2) / 2 - math.log(2 * math.pi) / 2
+
+
+def raised(s, b, mu, alpha, kappa, a):
+    return s * mu + b * kappa**alpha
+
+
+def scale_nll(mu, alpha, n, a, s, b, kappa, rate=raised, main=log_poisson, aux=log_normal):
+    """Add up two terms of a likelihood, with the mistakes that readers make."""
+    return -main(n, rate(s, b, mu, alpha, kappa, a)) - aux(a, alpha)
+
+
+def at_zero(theta, gradient):
+    return (theta <= 0) & (gradient > 0)
+
+
+def struck_out(H, gradient, free):
+    step, k = np.zeros(len(H)), np.flatnonzero(free)
+    step[k] = np.linalg.solve(H[np.ix_(k, k)], gradient[k])
+    return step
+
+
+def step_within(theta, gradient, H, held=at_zero, solve=struck_out, end=lambda y, d: np.maximum(y + d, 0), sign=-1):
+    """Take a step within bounds, with the mistakes that readers make."""
+    theta, gradient, H = np.asarray(theta), np.asarray(gradient), np.asarray(H)
+    return end(theta, sign * solve(H, gradient, ~held(theta, gradient)))
+
+
+def struck_again(theta, gradient, H):
+    fallen = np.asarray(theta + step_within(theta, gradient, H, end=lambda y, d: d)) < 0
+    return step_within(theta, gradient, H, held=lambda theta, gradient: at_zero(theta, gradient) | fallen)
+
+
+def shortened(theta, step):
+    return theta + min([1.0, *(theta[step < 0] / -step[step < 0])]) * step
+
+
+def fallen(n, fall=0.5):
+    """Search for both ends of the interval of a count."""
+
+    def rest(nu):
+        return nu - n - (n * math.log(nu / n) if n else 0) - fall
+
+    return (brentq(rest, 1e-300, n, xtol=1e-14) if n else 0.0), brentq(rest, n, n + 9 * n**0.5 + 9, xtol=1e-14)
+
+
+def lower_end(change, n):
+    low, high = fallen(n)
+    return change(n, low, high), high
+
+
+def upper_end(change, n):
+    low, high = fallen(n)
+    return low, change(n, low, high)
+
+
+def compared(q, q_A):
+    return (q - q_A) / (2 * q_A**0.5) if q > q_A else q**0.5 - q_A**0.5
+
+
+def cls_ratio(q, q_A, t=compared, shift=lambda q_A: q_A**0.5, tail=stats.norm.sf, join=operator.truediv):
+    """Find CLs from the test statistic, with the mistakes that readers make."""
+    return join(tail(t(q, q_A) + shift(q_A)), tail(t(q, q_A)))
+
+
+def carried(nll, best, data, sign=-1, solve=np.linalg.solve, mixed=lambda M: M, last=lambda J: J):
+    """Find how a fit moves with the data, with the mistakes that readers make."""
+    H, M = jax.jacfwd(jax.grad(nll), (0, 1))(best, data)
+    return last(sign * solve(np.asarray(H), mixed(np.asarray(M))))
 
 
 # Exercise to wrong answers, each with words of the hint that it should get.
@@ -2288,6 +2375,257 @@ WRONG = {
         (lambda x, *args: (cut_off(x, *args)[0], (x > args[1]) * normal_score(x, *args)), "one term a draw"),
         (partial(cut_off, added=3.0), "the slope by mu of the log of its density"),
     ],
+    "hep_fits.events": [
+        (counted(fit=5), "background takes its share"),
+        (counted(fit=5 / 3), "Subtract it first"),
+        (counted(fit=3), "in units of the signal"),
+        (counted(fit=1 / 3), "How many events came"),
+        (counted(fit=0.2), "the share of signal in the data"),
+        (counted(fit=8), "How many times four"),
+        (counted(fit=0), "More events came than that"),
+        (counted(fit=2.04), "three digits"),
+        (counted(fit=7), "for which signal strength"),
+        (counted(known=20**0.5), "the best fit is right. That is the deviation of the count, in events"),
+        (counted(known=12**0.5 / 4), "a count of background alone"),
+        (counted(known=0.5), "the signal alone"),
+        (counted(known=20**-0.5), "relative to the whole count"),
+        (counted(known=2**0.5), "the background's fluctuation again"),
+        (counted(known=5), "the variance of the count in it"),
+        (counted(known=1.25), "That is the variance. Take the root"),
+        (counted(known=29**0.5 / 4), "with an uncertain background"),
+        (counted(known=0), "counts still fluctuate"),
+        (counted(known=1.13), "three digits"),
+        (counted(known=9), "the best fit is right. By how much does the count fluctuate"),
+        (counted(unsure=20**0.5 / 4), "the first two are right. The third is as the second"),
+        (counted(unsure=(20**0.5 + 3) / 4), "the errors are added"),
+        (counted(unsure=0.75), "the background's part alone"),
+        (counted(unsure=23**0.5 / 4), "3 is a deviation, not a variance"),
+        (counted(unsure=11**0.5 / 4), "the squares are subtracted"),
+        (counted(unsure=29**0.5), "The third is in events"),
+        (counted(unsure=29 / 16), "The third is the variance"),
+        (counted(unsure=10.25**0.5), "3 is in events, and the error of the count is not"),
+        (counted(unsure=2**0.5), "The count contains it"),
+        (counted(unsure=1.37), "three digits"),
+        (counted(unsure=9), "the first two are right. For the third, add"),
+        (counted()[:2], "fill in three numbers"),
+        (1.0, "fill in three numbers"),
+        ({"fit": 1, "known": 0.775, "unsure": 1.04}, "fill in three numbers"),
+    ],
+    "hep_fits.slip": [
+        (partial(deviations, factor=1, of=np.reciprocal), "both mistakes are still there"),
+        (partial(deviations, factor=1), "the correlation is in. But H is that of -2 log L"),
+        (partial(deviations, of=np.reciprocal), "the factor is right. One over the diagonal"),
+        (partial(deviations, factor=2, of=np.reciprocal), "And the factor is the wrong way round"),
+        (partial(deviations, factor=2), "the correlation is in. The factor is the wrong way round"),
+        (partial(deviations, factor=1, read=lambda C: 2 * np.diag(C) ** 0.5), "by its root only"),
+        (partial(deviations, factor=1, read=lambda C: np.diag(C) ** 0.5 / 2), "by its root only"),
+        (partial(deviations, read=np.diag), "those are the variances"),
+        (partial(deviations, factor=1, read=np.diag), "half of them"),
+        (partial(deviations, of=np.reciprocal, read=np.diag), "those would be variances."),
+        (partial(deviations, factor=1, of=np.reciprocal, read=np.diag), "those would be variances, of H for -log L"),
+        (partial(deviations, read=lambda C: np.diag(C) ** -0.5), "H is inverted twice"),
+        (partial(deviations, of=np.array), "the root of the curvatures"),
+        (partial(deviations, factor=1, of=np.array), "the root of the curvatures"),
+        (partial(deviations, read=lambda C: np.linalg.eigvalsh(C) ** 0.5), "along the axes of the ellipse"),
+        (partial(deviations, read=lambda C: np.linalg.svd(C)[1] ** 0.5), "along the axes of the ellipse"),
+        (partial(deviations, read=lambda C: np.diag(np.linalg.cholesky(C))), "not the root of the diagonal"),
+        (partial(deviations, read=lambda C: -(np.diag(C) ** 0.5)), "is positive"),
+        (partial(deviations, read=np.array), "that is a matrix"),
+        (partial(deviations, read=lambda C: np.trace(C) ** 0.5), "that is one number"),
+        (partial(deviations, read=lambda C: np.ones(len(C))), "the covariance is the inverse of the Hessian"),
+        (lambda twice_nll, best: best, "the roots of its diagonal"),
+        (partial(deviations, read=lambda C: np.diag(C)[:1] ** 0.5), "the shape should be (2,), and is (1,)"),
+    ],
+    "hep_fits.scale": [
+        (partial(scale_nll, aux=lambda *args: 0), "the Poisson term is right"),
+        (partial(scale_nll, main=lambda *args: 0), "the normal term is right"),
+        (lambda *args: -scale_nll(*args), "that is log L"),
+        (lambda *args: 2 * scale_nll(*args), "that is -2 log L"),
+        (lambda *args: math.exp(-scale_nll(*args)), "that is L"),
+        (partial(scale_nll, main=lambda n, nu: n * math.log(nu) - nu), "of the Poisson probability, for n!"),
+        (partial(scale_nll, aux=lambda a, alpha: -((a - alpha) ** 2) / 2), "that of the normal density"),
+        (
+            partial(scale_nll, main=lambda n, nu: n * math.log(nu) - nu, aux=lambda a, alpha: -((a - alpha) ** 2) / 2),
+            "both constants are missing",
+        ),
+        (partial(scale_nll, main=lambda n, nu: log_poisson(n, nu) + math.log(n)), "the gamma function of n + 1"),
+        (partial(scale_nll, main=lambda n, nu: log_poisson(n, nu) + 2 * math.lgamma(n + 1)), "the sign of log n!"),
+        (partial(scale_nll, aux=lambda *args: log_normal(*args) - math.log(2 * math.pi) / 2), "the root of 2 pi"),
+        (partial(scale_nll, aux=lambda *args: log_normal(*args) + math.log(2 * math.pi)), "density's constant"),
+        (partial(scale_nll, aux=lambda a, alpha: log_normal(a, alpha) - (a - alpha) ** 2 / 2), "has a 2 below"),
+        (partial(scale_nll, aux=lambda *args: -log_normal(*args)), "the sign of the normal term"),
+        (partial(scale_nll, main=lambda *args: -log_poisson(*args)), "the sign of the Poisson term"),
+        (partial(scale_nll, aux=lambda a, alpha: log_normal(a, alpha) + (a - alpha) ** 2), "the sign of the square"),
+        (partial(scale_nll, aux=lambda a, alpha: log_normal(0, alpha)), "Where is a?"),
+        (partial(scale_nll, aux=lambda a, alpha: log_normal(a, 0)), "Where is alpha?"),
+        (partial(scale_nll, aux=lambda a, alpha: log_normal(a, -alpha)), "how far a is from alpha"),
+        (lambda *args: scale_nll(*args, aux=partial(log_normal, width=args[-1])), "kappa scales the rate"),
+        (partial(scale_nll, aux=lambda a, alpha: log_normal(abs(a - alpha) ** 0.5, 0)), "is to be squared"),
+        (partial(scale_nll, main=lambda n, nu: log_poisson(n, nu) - 2 * n * math.log(nu)), "the sign of n log(rate)"),
+        (partial(scale_nll, main=lambda n, nu: log_poisson(n, nu) + 2 * nu), "the sign of the rate"),
+        (partial(scale_nll, main=lambda n, nu: log_poisson(n, nu) + nu), "a factor exp(-rate)"),
+        (partial(scale_nll, rate=lambda s, b, mu, alpha, kappa, a: s * mu + b * kappa * alpha), "not their product"),
+        (
+            partial(scale_nll, rate=lambda s, b, mu, alpha, kappa, a: s * mu + b * (1 + alpha * (kappa - 1))),
+            "as a straight line in alpha",
+        ),
+        (partial(scale_nll, rate=lambda s, b, mu, alpha, kappa, a: s * mu + b * math.exp(alpha)), "not by e"),
+        (partial(scale_nll, rate=lambda s, b, mu, alpha, kappa, a: s * mu + b / kappa**alpha), "the wrong way round"),
+        (partial(scale_nll, rate=lambda s, b, mu, alpha, kappa, a: s * mu + b * kappa**a), "not with its measurement"),
+        (partial(scale_nll, rate=lambda s, b, mu, alpha, kappa, a: s * mu + b), "alpha does nothing"),
+        (partial(scale_nll, rate=lambda s, b, mu, alpha, kappa, a: s * mu + b * kappa), "Where is alpha?"),
+        (
+            partial(scale_nll, rate=lambda s, b, mu, alpha, kappa, a: (s * mu + b) * kappa**alpha),
+            "alpha multiplies the background only",
+        ),
+        (
+            partial(scale_nll, rate=lambda s, b, mu, alpha, kappa, a: s * mu * kappa**alpha + b),
+            "alpha multiplies the background, not",
+        ),
+        (
+            partial(scale_nll, rate=lambda s, b, mu, alpha, kappa, a: (s + b * kappa**alpha) * mu),
+            "mu multiplies the signal only",
+        ),
+        (partial(scale_nll, rate=lambda s, b, mu, alpha, kappa, a: s + b * kappa**alpha), "mu does nothing"),
+        (partial(scale_nll, rate=lambda s, b, mu, alpha, kappa, a: s * mu), "where is the background"),
+        (partial(scale_nll, rate=lambda s, b, mu, alpha, kappa, a: b * kappa**alpha), "where is the signal"),
+        (lambda *args: 99.0, "-log L is a sum of two"),
+        (lambda *args: [scale_nll(*args), 0.0], "the shape should be (), and is (2,)"),
+    ],
+    "hep_fits.step": [
+        (partial(step_within, end=np.add), "what falls below 0 should end at 0"),
+        (partial(step_within, end=lambda theta, step: step), "Add it to theta"),
+        (partial(step_within, end=lambda theta, step: np.maximum(theta + step, 0) - theta), "Add it to theta"),
+        (partial(step_within, sign=1), "uphill"),
+        (partial(step_within, sign=1, end=np.add), "uphill"),
+        (partial(step_within, end=np.add, held=lambda theta, gradient: theta < 0), "no parameter is held there"),
+        (partial(step_within, held=lambda theta, gradient: theta < 0), "takes part in the solve"),
+        (partial(step_within, solve=lambda H, g, free: np.linalg.solve(H, g) * free), "takes part in the solve"),
+        (partial(step_within, solve=lambda H, g, free: np.linalg.solve(H, g * free)), "and yet it moves"),
+        (
+            partial(step_within, solve=lambda H, g, free: np.linalg.solve(np.where(free, H, np.eye(len(g))), g * free)),
+            "the column of what is held is struck out",
+        ),
+        (
+            partial(
+                step_within, solve=lambda H, g, free: np.linalg.solve(np.where(free[:, None], H, np.eye(len(g))), g)
+            ),
+            "the row of what is held is struck out",
+        ),
+        (partial(step_within, solve=lambda H, g, free: g * free / np.diag(H)), "the diagonal of H only"),
+        (partial(step_within, solve=lambda H, g, free: g), "that follows the gradient"),
+        (partial(step_within, solve=lambda H, g, free: H @ g), "that multiplies by H"),
+        (partial(step_within, end=lambda theta, step: theta + np.maximum(step, 0)), "that cuts off the step"),
+        (partial(step_within, held=lambda theta, gradient: theta <= 0), "a parameter leaves 0"),
+        (partial(step_within, held=lambda theta, gradient: (theta <= 0) & (gradient < 0)), "lower is better"),
+        (partial(step_within, held=lambda theta, gradient: (theta <= 0) & (gradient >= 0)), "a slope of 0"),
+        (partial(step_within, held=lambda theta, gradient: gradient > 0), "only what stands at 0 is held"),
+        (partial(step_within, end=lambda theta, step: abs(theta + step)), "that reflects"),
+        (partial(step_within, end=shortened), "shortens the step as a whole"),
+        (partial(step_within, end=lambda y, d: np.where(y + d < 0, y, y + d)), "stays where it was"),
+        (struck_again, "it is only cut off"),
+        (lambda theta, gradient, H: 0 * theta, "which parameters are held"),
+        (lambda theta, gradient, H: H, "the shape should be (2,), and is (2, 2)"),
+    ],
+    "hep_fits.interval": [
+        (lambda n: fallen(n)[1], "return 2 results, in this order: the lower end and the upper end"),
+        (lambda n: (*fallen(n), n), "return 2 results"),
+        (lambda n: fallen(n)[::-1], "the lower end comes first"),
+        (lambda n: (n - n**0.5, n + n**0.5), "the parabola at the top"),
+        (partial(lower_end, lambda n, low, high: 2 * n - high), "mirrors the upper end"),
+        (partial(lower_end, lambda n, low, high: n - low), "the distance from n"),
+        (partial(lower_end, lambda n, low, high: low - n), "the distance from n"),
+        (partial(fallen, fall=1.0), "fallen by 1."),
+        (partial(fallen, fall=0.25), "fallen by 1/4"),
+        (partial(fallen, fall=2.0), "two standard deviations"),
+        (partial(lower_end, lambda n, low, high: n * math.exp(-(n**-0.5))), "the parabola in log nu"),
+        (partial(lower_end, lambda n, low, high: (n**0.5 - 0.5) ** 2), "the root of nu"),
+        (
+            partial(lower_end, lambda n, low, high: stats.chi2.ppf(stats.norm.sf(1), 2 * n) / 2),
+            "probabilities of the tails",
+        ),
+        (partial(lower_end, lambda n, low, high: n), "that is the best fit"),
+        (partial(lower_end, lambda n, low, high: 0.0), "log L is infinitely low"),
+        (partial(lower_end, lambda n, low, high: low * (1 + 1e-4)), "close. Six digits"),
+        (partial(lower_end, lambda n, low, high: low if n else np.nan), "that is no number"),
+        (partial(lower_end, lambda n, low, high: low if n else 0.1), "falls from 0 on"),
+        (partial(lower_end, lambda n, low, high: 99.0), "below n, where"),
+        (partial(upper_end, lambda n, low, high: high if n else np.nan), "the lower end is right. The upper one is no"),
+        (partial(upper_end, lambda n, low, high: low), "The upper one is the same"),
+        (partial(upper_end, lambda n, low, high: n + n**0.5), "the parabola at the top"),
+        (partial(upper_end, lambda n, low, high: 2 * n - low), "falls more slowly"),
+        (partial(upper_end, lambda n, low, high: high - n), "the distance from n"),
+        (partial(upper_end, lambda n, low, high: fallen(n, 1.0)[1]), "fallen by 1."),
+        (partial(upper_end, lambda n, low, high: high if n else 1.0), "fallen by 1."),
+        (partial(upper_end, lambda n, low, high: fallen(n, 0.25)[1]), "fallen by 1/4"),
+        (partial(upper_end, lambda n, low, high: fallen(n, 2.0)[1]), "two standard deviations"),
+        (partial(upper_end, lambda n, low, high: n * math.exp(n**-0.5)), "the parabola in log nu"),
+        (partial(upper_end, lambda n, low, high: (n**0.5 + 0.5) ** 2), "the root of nu"),
+        (
+            partial(upper_end, lambda n, low, high: stats.chi2.isf(stats.norm.sf(1), 2 * n + 2) / 2),
+            "probabilities of the tails",
+        ),
+        (partial(upper_end, lambda n, low, high: n + 3 * n**0.5 + 3), "where the search may begin"),
+        (partial(upper_end, lambda n, low, high: high * (1 + 1e-4)), "close. Six digits"),
+        (partial(upper_end, lambda n, low, high: 99.0), "the lower end is right. Above n, where"),
+    ],
+    "hep_fits.cls": [
+        (partial(cls_ratio, tail=lambda x: 1 - stats.norm.cdf(x)), "no digits are left"),
+        (partial(cls_ratio, t=lambda q, q_A: q**0.5 - q_A**0.5), "the t of the other case"),
+        (partial(cls_ratio, t=lambda q, q_A: (q - q_A) / (2 * q_A**0.5)), "the t of the other case"),
+        (partial(cls_ratio, join=lambda both, background: both), "the probability with signal"),
+        (partial(cls_ratio, join=lambda both, background: background), "the probability for background alone"),
+        (partial(cls_ratio, join=lambda both, background: background / both), "the wrong way round"),
+        (partial(cls_ratio, join=lambda both, background: both / (1 - background)), "by 1 less it"),
+        (partial(cls_ratio, tail=stats.norm.cdf), "those are values of Phi. The tails"),
+        (partial(cls_ratio, join=lambda both, background: (1 - both) / background), "above the line is Phi"),
+        (
+            partial(cls_ratio, tail=stats.norm.cdf, join=lambda both, background: background / both),
+            "and the ratio is the wrong way round",
+        ),
+        (partial(cls_ratio, t=lambda q, q_A: -compared(q, q_A)), "it grows with q"),
+        (partial(cls_ratio, shift=lambda q_A: -(q_A**0.5)), "not to be subtracted"),
+        (partial(cls_ratio, shift=lambda q_A: q_A), "It should be its root"),
+        (partial(cls_ratio, join=lambda both, background: 2 * both), "is 1/2 only where t = 0"),
+        (
+            partial(cls_ratio, t=lambda q, q_A: compared(q, q_A) * (2 if q > q_A else 1)),
+            "t has a 2 below",
+        ),
+        (
+            partial(cls_ratio, t=lambda q, q_A: compared(q, q_A) / (q_A**0.5 if q > q_A else 1)),
+            "t has the root of q_A below",
+        ),
+        (partial(cls_ratio, t=operator.sub), "t takes the roots"),
+        (partial(cls_ratio, tail=stats.norm.pdf), "a ratio of densities"),
+        (lambda *args: math.log(cls_ratio(*args)), "the logarithm of CLs"),
+        (lambda *args: 1 - cls_ratio(*args), "the confidence level"),
+        (partial(cls_ratio, join=operator.sub), "the difference"),
+        (partial(cls_ratio, join=operator.mul), "the product"),
+        (lambda *args: 0.0, "find t for this case"),
+        (partial(cls_ratio, join=lambda *both: both), "the shape should be (), and is (2,)"),
+    ],
+    "hep_fits.through": [
+        (partial(carried, sign=1), "a minus is missing: the gradient stays zero"),
+        (partial(carried, solve=lambda H, M: M), "with the parameters held. They answer"),
+        (partial(carried, sign=1, solve=lambda H, M: M), "with the parameters held. They answer"),
+        (partial(carried, solve=np.matmul), "that multiplies by H. Solve with it."),
+        (partial(carried, solve=np.matmul, sign=1), "and mind the sign"),
+        (partial(carried, solve=lambda H, M: M / np.diag(H)[:, None]), "the diagonal of H only"),
+        (partial(carried, mixed=np.transpose), "the mixed derivative is transposed: a row"),
+        (partial(carried, mixed=np.transpose, sign=1), "the mixed derivative is transposed, and a minus"),
+        (partial(carried, solve=lambda H, M: M @ np.linalg.inv(H)), "solve from the left"),
+        (partial(carried, solve=lambda H, M: np.linalg.inv(H)), "What does it multiply"),
+        (partial(carried, solve=lambda H, M: np.linalg.inv(H), sign=1), "What does it multiply"),
+        (partial(carried, last=np.transpose), "that is the transpose. Row i"),
+        (partial(carried, last=np.transpose, sign=1), "a minus is missing, and that is the transpose"),
+        (partial(carried, solve=lambda H, M: M.T, sign=1), "solve with H, and that is the transpose"),
+        (partial(carried, mixed=lambda M: M / 2), "half of it"),
+        (partial(carried, mixed=lambda M: 2 * M), "twice of it"),
+        (partial(carried, sign=0), "the best fit answers to the data"),
+        (partial(carried, last=lambda J: J.sum(1)), "One for each of the data"),
+        (lambda nll, best, data: np.ones((best.size, data.size)), "H theta_dot + mixed d_dot = 0"),
+        (partial(carried, last=np.ravel), "the shape should be (2, 2), and is (4,)"),
+    ],
 }
 
 # Exercise that asks for a prediction to the numbers that no verdict may show.
@@ -2305,6 +2643,7 @@ SECRET = {
     "custom_rules.rounds": (6, 6.3, 2),
     "implicit.unrolled": (0.5, 0.75, 0.999, 1),
     "integrals.ends": (4, 2, 6),
+    "hep_fits.events": (2, 1.118, 1.346),
 }
 
 # Right answers in other forms than those of the chapters' solutions.
@@ -2396,11 +2735,30 @@ RIGHT = {
     "integrals.slip": lambda f, t: jnp.array([f(t**2), f(jnp.cos(t))]) @ jnp.array([2 * t, jnp.sin(t)]),
     "integrals.half_line": node_by_node,
     "integrals.leibniz": lambda f, *at: jnp.stack(
-        jax.grad(lambda a, b, t: integrals.integrate(f, a, b, (t,)).value, (0, 1, 2))(*at)
+        compiled(jax.grad(lambda at: integrals.integrate(f, *at[:2], at[2:]).value), at)
     ),
     "integrals.score": lambda y, x, p, b: jnp.mean((jnp.array(y) - b) * (x - p)) / (p * (1 - p)),
     "integrals.cut": lambda x, mu, c, sigma: jax.jvp(
         lambda m: jnp.mean(jnp.where(x > c, jnp.exp((m - mu) * (x - (m + mu) / 2) / sigma**2), 0.0)), (mu,), (1.0,)
+    ),
+    "hep_fits.events": [2, np.float64(1.12), jnp.asarray(1.346)],
+    "hep_fits.slip": lambda twice_nll, best: (
+        (2 * np.linalg.pinv(differences(jax.grad(twice_nll), best)).diagonal()) ** 0.5
+    ),
+    "hep_fits.scale": lambda mu, alpha, n, a, s, b, kappa: (
+        -jnp.log(
+            (s * mu + b * kappa**alpha) ** n
+            * math.exp(-(s * mu + b * kappa**alpha) - (a - alpha) ** 2 / 2)
+            / (math.factorial(n) * (2 * math.pi) ** 0.5)
+        )
+    ),
+    "hep_fits.step": lambda *args: step_within(*args).tolist(),
+    "hep_fits.interval": lambda n: np.array([float(f"{end:.6g}") for end in fallen(n)]),
+    "hep_fits.cls": lambda *args: jnp.asarray(
+        cls_ratio(*args, tail=stats.norm.logsf, join=lambda both, background: math.exp(both - background))
+    ),
+    "hep_fits.through": lambda nll, best, data: jnp.linalg.solve(
+        differences(lambda y: jax.grad(nll)(y, data), best), -differences(lambda d: jax.grad(nll)(best, d), data)
     ),
 }
 

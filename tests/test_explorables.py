@@ -8,6 +8,7 @@ from itertools import count, pairwise
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pyhf
 import pytest
 from conftest_browser import SITE, axe_violations, look, open_page, overflow, serve
 from playwright.sync_api import expect
@@ -16,7 +17,7 @@ from scipy.optimize import brentq
 from test_plotting import FIELDS, graph, number
 
 from autodiff_tutorial import finite_differences as fd
-from autodiff_tutorial import plotting, reverse_mode, sparse
+from autodiff_tutorial import hep_fits, plotting, reverse_mode, sparse
 from autodiff_tutorial import primitives as ops
 
 SCHEMES = {"forward": 1, "central": 2}
@@ -948,29 +949,41 @@ def test_cobweb_shows_the_numbers_of_jax_and_scipy(show_cobweb):
         expect(figure.locator("output[aria-live=polite]")).to_have_text(said.replace("-", "\N{MINUS SIGN}"))
 
 
-def drawn_cobweb(figure, panel):
-    """Return the points of the paths and circles of a panel, by their class, in the units of its axes."""
-    upright, level, shapes = figure.evaluate(
-        """(figure, panel) => {
-      const svg = figure.querySelectorAll("svg")[panel], ends = (name) => [...svg.querySelectorAll(".grid")]
-        .map((line) => [1, 2].map((end) => Number(line.getAttribute(name + end)))).filter(([a, b]) => a === b);
-      const get = (shape) => (name) => shape.getAttribute(name) ?? "";
-      const shapes = [...svg.querySelectorAll("path, circle")].map(get);
-      return [ends("x"), ends("y"), shapes.map((of) => [of("class"), ["d", "cx", "cy"].map(of).join(" ")])];
-    }""",
-        panel,
+def axes(figure, panel):
+    """Return where a panel's origin is drawn, and how far from there one unit of each axis is."""
+    lines = (
+        figure.locator("svg")
+        .nth(panel)
+        .locator(".grid")
+        .evaluate_all("""all => all.map((line) => [
+      line.nextSibling.textContent, ...["x1", "y1", "x2", "y2"].map((name) => line.getAttribute(name))])""")
     )
-    zero = 1 - panel  # of the vertical lines: at -1, 0, 1, 2 on the left, at 0, 1, 2 on the right
-    origin, one = np.array([upright[zero][0], level[1][0]]), np.array([upright[zero + 1][0], level[2][0]])
-    numbers = {name: np.array(re.findall(r"[\d.]+", points), dtype=float) for name, points in shapes}
-    return {name: (points.reshape(-1, 2) - origin) / (one - origin) for name, points in numbers.items()}
+    ends = np.array([[number(end) for end in line] for line in lines])
+    fits = [np.polyfit(*ends[ends[:, 1 + axis] == ends[:, 3 + axis]][:, [0, 1 + axis]].T, 1) for axis in (0, 1)]
+    return np.array(fits).T[::-1]
+
+
+def drawn(figure, panel):
+    """Return class and points of the paths and circles of a panel, in the units of its axes."""
+    shapes = (
+        figure.locator("svg")
+        .nth(panel)
+        .locator("path, circle")
+        .evaluate_all("""all => all.map((shape) => {
+      const of = (name) => shape.getAttribute(name) ?? "";
+      return [of("class"), ["d", "cx", "cy"].map(of).join(" ")];
+    })""")
+    )
+    origin, unit = axes(figure, panel)
+    numbers = [(name, np.array(re.findall(r"-?[\d.]+", points), dtype=float)) for name, points in shapes]
+    return [(name, (points.reshape(-1, 2) - origin) / unit) for name, points in numbers]
 
 
 def test_cobweb_draws_its_numbers(show_cobweb):
     """The stairs go through the steps; each tangent touches its curve at a with the slope that is named."""
     figure, k = show_cobweb(), 4
     shown = set_cobweb(figure, 1.4, k)
-    left, right = (drawn_cobweb(figure, panel) for panel in (0, 1))
+    left, right = (dict(drawn(figure, panel)) for panel in (0, 1))
     a, fixed, z = shown["a"], shown["solution"], shown["iterate"]
     steps = [float(picard(a, i)) for i in range(k + 1)]
     corners = [corner for now, then in pairwise(steps) for corner in ((now, now), (now, then))] + [(z, z)]
@@ -1077,3 +1090,174 @@ def test_cobweb_is_legible_and_accessible(show_cobweb):
 def test_words_stand_where_the_cobweb_cannot_move(show_cobweb):
     """Without scripts the reader sees what the chapter put there."""
     expect(show_cobweb(java_script_enabled=False)).to_have_text("Words in its place.")
+
+
+@pytest.fixture
+def show_likelihood(show_output):
+    """Return a function that shows the likelihood of a count."""
+
+    def show_likelihood(copies=1, **options):
+        html = '<div class="explorable" data-explorable="likelihood">Words in its place.</div>'
+        return show_output(copies * html, **options)
+
+    return show_likelihood
+
+
+@pytest.fixture(scope="module")
+def of_pyhf():
+    """Return best fits to 0, ..., 40 events of pyhf's model, their errors, and -log L with its gradient at points."""
+    model = pyhf.simplemodels.uncorrelated_background([5.0], [10.0], [3.5])
+    likelihood, (tau,) = hep_fits.from_pyhf(model), model.config.auxdata
+    found = jax.vmap(lambda n: hep_fits.fit(likelihood, jnp.array([n, tau])))(jnp.arange(41.0))
+    assert found.converged.all()
+    nll = jax.value_and_grad(lambda params, n: likelihood.nll(params, jnp.array([n, tau])))
+    return np.array(found.params), np.array(found.errors), jax.jit(jax.vmap(nll, (0, None)))
+
+
+def set_count(figure, n):
+    """Set the slider, and return the best fit that the figure then has, and its errors."""
+    figure.get_by_role("slider").fill(str(n))
+    data = figure.evaluate("element => ({...element.dataset})")
+    assert data["count"] == str(n)
+    return [[float(data[name + kind]) for name in ("mu", "gamma")] for kind in ("", "Error")]
+
+
+def test_likelihood_shows_the_fits_of_the_library(show_likelihood, of_pyhf):
+    """For each count, on the bound and off it, best fit and errors are those of `fit`; the words say the same."""
+    figure = show_likelihood()
+    for n, best, errors in zip(range(41), *of_pyhf[:2], strict=True):
+        np.testing.assert_allclose(set_count(figure, n), [best, errors], rtol=1e-7, atol=1e-9)
+        mu, gamma = (f"{value:.3f} ± {error:.3f}" for value, error in zip(best, errors, strict=True))
+        words = f"best μ = {mu if n >= 10 else '0, held by its bound'}, best γ = {gamma}."
+        expect(figure.locator("output[aria-live=polite]")).to_have_text(f"n = {n}: {words}")
+        expect(figure.get_by_role("img", name=f"For n = {n}, {words}")).to_be_visible()
+
+
+EVENTS = [0, 5, 10, 15, 25, 40]
+
+
+def test_contours_are_at_their_heights(show_likelihood, of_pyhf):
+    """Twice -log L has risen by the level on all of a contour that can be seen, which goes around the best fit once."""
+    figure, (best, _, nll) = show_likelihood(), of_pyhf
+    for n in EVENTS:
+        set_count(figure, n)
+        contours = [points for name, points in drawn(figure, 0) if name in ("primal", "primal thin")]
+        rises = 2 * (nll(np.concatenate(contours), float(n))[0] - nll(best[[n]], float(n))[0])
+        for points, level, rise in zip(contours, [1, 2.3, 4, 9], np.split(rises, 4), strict=True):
+            np.testing.assert_allclose(rise[points[:, 0] >= 0], level, atol=0.03)
+            steps = np.diff(np.unwrap(np.arctan2(*(points - best[n]).T)))
+            assert abs(steps).max() < 0.3
+            assert steps.sum() == pytest.approx(-2 * np.pi, abs=0.01)
+    clip = figure.locator("clipPath rect").evaluate("rect => Number(rect.getAttribute('x'))")
+    assert clip == pytest.approx(axes(figure, 0)[0][0])
+
+
+def test_arrows_go_downhill(show_likelihood, of_pyhf):
+    """Each has the direction of minus the gradient in units of the drawing, and the root of its size for a length."""
+    figure, nll = show_likelihood(), of_pyhf[2]
+    unit = axes(figure, 0)[1]
+    for n in EVENTS:
+        set_count(figure, n)
+        tails, heads = dict(drawn(figure, 0))["cotangent"].reshape(-1, 5, 2)[:, :2].transpose(1, 0, 2)
+        slopes = nll(tails, float(n))[1] / unit
+        sizes = np.linalg.norm(slopes, axis=1, keepdims=True)
+        lengths = np.minimum(30 * np.sqrt(sizes), 24)
+        np.testing.assert_allclose((heads - tails) * unit, -slopes / sizes * lengths, atol=0.02)
+        assert len(np.unique(tails.round(2), axis=0)) == 77
+
+
+def test_bars_are_as_long_as_the_errors(show_likelihood, of_pyhf):
+    """In both panels a dot is at the best fit, in the middle of its bars."""
+    figure = show_likelihood()
+    for n in EVENTS:
+        set_count(figure, n)
+        best, errors = (part[n] for part in of_pyhf[:2])
+        left, right = (drawn(figure, panel) for panel in (0, 1))
+        bars = [points for name, points in left + right if name == "primal bar"]
+        for shift, bar in zip(np.diag(errors), bars[:2], strict=True):
+            np.testing.assert_allclose(bar, [best - shift, best + shift], atol=2e-3)
+        np.testing.assert_allclose(bars[2], [(n, best[0] - errors[0]), (n, best[0] + errors[0])], atol=2e-3)
+        np.testing.assert_allclose(dict(left)["primal-point"], [best], atol=2e-3)
+        np.testing.assert_allclose(dict(right)["primal-point"], [(n, best[0])], atol=2e-3)
+
+
+def test_best_fit_is_drawn_against_the_count(show_likelihood, of_pyhf):
+    """On the right the line of best fits bends at the bound; the dashed ones are a standard deviation off."""
+    right, best, errors = drawn(show_likelihood(), 1), *(part[:, 0] for part in of_pyhf[:2])
+    (line,) = (points for name, points in right if name == "primal")
+    np.testing.assert_allclose(np.interp(np.arange(41), *line.T), best, atol=2e-3)
+    for points, sign in zip((points for name, points in right if name == "primal thin dashed"), [-1, 1], strict=True):
+        assert points[[0, -1], 0] == pytest.approx([10, 40], abs=0.01)
+        wanted = (best + sign * errors)[10:]
+        np.testing.assert_allclose(np.interp(np.arange(10, 41), *points.T), wanted, atol=2e-3)
+
+
+def on_screen(figure, panel, x):
+    """Return the pixel at x, halfway up a panel."""
+    box, (origin, unit) = figure.locator("svg").nth(panel).bounding_box(), axes(figure, panel)
+    return box["x"] + (origin[0] + x * unit[0]) * box["width"] / 380, box["y"] + box["height"] / 2
+
+
+def test_keyboard_and_pointer_move_the_count(show_likelihood):
+    """Keys move the slider, which says where it is; a drag or a tap in either panel sets a whole count up to 40."""
+    figure = show_likelihood(has_touch=True)
+    slider, page = figure.get_by_role("slider", name="observed count n", exact=True), figure.page
+    expect(figure).to_have_attribute("data-count", "15")
+    for key, n in {"ArrowRight": "16", "Home": "0", "End": "40", "ArrowLeft": "39"}.items():
+        slider.press(key)
+        expect(figure).to_have_attribute("data-count", n)
+        expect(slider).to_have_attribute("aria-valuetext", f"n = {n}")
+    for panel, tapped, stops in [
+        (0, "20", {3: "25", 0.02: "10", -1: "5", -4: "0", 9: "40"}),
+        (1, "2", {25.3: "25", -9: "0", 60: "40"}),
+    ]:
+        figure.locator("svg").nth(panel).scroll_into_view_if_needed()
+        page.touchscreen.tap(*on_screen(figure, panel, 2))
+        expect(figure).to_have_attribute("data-count", tapped)
+        page.mouse.move(*on_screen(figure, panel, 1))
+        page.mouse.down()
+        for x, n in stops.items():
+            page.mouse.move(*on_screen(figure, panel, x))
+            expect(figure).to_have_attribute("data-count", n)
+        page.mouse.up()
+        page.mouse.move(*on_screen(figure, panel, 1))
+        expect(figure).to_have_attribute("data-count", "40")
+
+
+def test_likelihood_fits_a_phone(show_likelihood):
+    """Nothing sticks out; the panels are side by side on a wide page, one below the other on a phone."""
+    figure = show_likelihood()
+    boxes = [svg.bounding_box() for svg in figure.locator("svg").all()]
+    assert boxes[0]["y"] == boxes[1]["y"]
+    assert overflow(look(figure.page, width=390)) == []
+    first, second = (svg.bounding_box() for svg in figure.locator("svg").all())
+    assert second["y"] >= first["y"] + first["height"]
+
+
+def test_likelihood_is_legible_and_accessible(show_likelihood):
+    """In both themes axe-core finds nothing, and lines stand out; one contour is thicker; nothing is animated."""
+    figure = show_likelihood()
+    for scheme in ("light", "dark"):
+        look(figure.page, scheme=scheme)
+        assert axe_violations(figure.page) == []
+        assert min(contrast(figure, ".primal", ".cotangent", ".reference")) > 3
+    widths = "all => all.map((line) => parseFloat(getComputedStyle(line).strokeWidth))"
+    thin, thick, *others = figure.locator("[clip-path]").evaluate_all(widths)
+    assert thin < thick > max(others)
+    assert figure.evaluate("figure => figure.getAnimations({ subtree: true }).length") == 0
+
+
+def test_two_likelihoods_on_one_page_are_apart(show_likelihood):
+    """Each has its own count, and clips its contours by its own plane."""
+    first, second = show_likelihood(copies=2).all()
+    set_count(first, 5)
+    expect(second).to_have_attribute("data-count", "15")
+    names = [figure.locator("clipPath").get_attribute("id") for figure in (first, second)]
+    assert names[0] != names[1]
+    for figure, name in zip((first, second), names, strict=True):
+        assert figure.locator(f"[clip-path='url(#{name})']").count() == 4
+
+
+def test_words_stand_where_the_likelihood_cannot_move(show_likelihood):
+    """Without scripts the reader sees what the chapter put there."""
+    expect(show_likelihood(java_script_enabled=False)).to_have_text("Words in its place.")

@@ -60,6 +60,15 @@
 
   const decimal = (value, digits) => value.toFixed(digits).replace("-", "\u2212");
 
+  const ticks = (...places) => places.map((v) => [v, decimal(v, 0)]);
+
+  const grid = (low, high, pieces) => Array.from({ length: pieces + 1 }, (_, i) => low + ((high - low) * i) / pieces);
+
+  const place = (view, circle, x, y) => {
+    circle.setAttribute("cx", view.toX(x));
+    circle.setAttribute("cy", view.toY(y));
+  };
+
   const drag = (svg, move) => {
     svg.addEventListener("pointerdown", (event) => { svg.setPointerCapture(event.pointerId); move(event); });
     svg.addEventListener("pointermove", (event) => { if (svg.hasPointerCapture(event.pointerId)) move(event); });
@@ -538,14 +547,12 @@
       return { zs, z: zs[count], slope };
     };
     const least = 0.1, most = 2, z = [-1.2, 2.2];
-    const grid = (low, high, pieces) => Array.from({ length: pieces + 1 }, (_, i) => low + ((high - low) * i) / pieces);
 
     container.textContent = "";
     const controls = htmlElement("div", { class: "controls" }, container);
     const [ofA, ofSteps] = [["a ", { min: least, max: most, step: 0.01, value: 1 }], ["steps k ", { min: 0, max: 40, step: 1, value: 6 }]]
       .map(([name, range]) => htmlElement("input", { type: "range", ...range }, htmlElement("label", {}, controls, name)));
     const panels = htmlElement("div", { class: "panels" }, container);
-    const ticks = (...places) => places.map((v) => [v, decimal(v, 0)]);
     const left = panel(panels, {
       x: z, y: z, xTicks: ticks(-1, 0, 1, 2), yTicks: ticks(-1, 0, 1, 2), xLabel: "z", yLabel: "y", tall: 340,
     });
@@ -570,10 +577,6 @@
     right.draw(solution, grid(0, most, 200).map((a) => [a, solve(a)]));
     const dot = ({ svg }, r, name) => svgElement("circle", { r, class: name }, svg);
     const [dots, rings] = [[7, "primal-point"], [5, "ring"]].map(([r, name]) => [left, right].map((view) => dot(view, r, name)));
-    const place = (view, circle, x, y) => {
-      circle.setAttribute("cx", view.toX(x));
-      circle.setAttribute("cy", view.toY(y));
-    };
     label(left, left.toX(-0.9), left.toY(z[0]) - 5, "y = z", "start", "of-reference");
     const ofCurve = label(left, left.toX(-0.25), 0, "y = a cos z", "end", "of-primal");
     const ofSolution = label(left, 0, left.toY(z[0]) - 5, "z*", "start", "of-primal");
@@ -634,7 +637,104 @@
     update();
   };
 
-  const explorables = { "step-size": stepSize, linkage, "computation-graph": computationGraph, coloring, cobweb };
+  // A count n of 5 μ + 10 γ expected events, γ known to 35 % from τ auxiliary ones, as `uncorrelated_background([5], [10], [3.5])`
+  // of pyhf: on the left −ln L in the plane of μ and γ, on the right the best μ against n. All but the contours is in closed form.
+  const likelihood = (container, number) => {
+    const tau = (10 / 3.5) ** 2, most = 40, levels = [1, 2.3, 4, 9];
+    const nll = (n, mu, gamma) => {
+      const rate = 5 * mu + 10 * gamma;
+      return rate > 0 && gamma > 0 ? rate - n * Math.log(rate) + tau * (gamma - Math.log(gamma)) : Infinity;
+    };
+    const gradient = (n, mu, gamma) => {
+      const pull = 1 - n / (5 * mu + 10 * gamma);
+      return [5 * pull, 10 * pull + tau * (1 - 1 / gamma)];
+    };
+    // Below ten events the bound μ ≥ 0 holds the best fit.
+    const fit = (n) => (n < 10
+      ? { mu: 0, gamma: (n + tau) / (10 + tau), muError: 0, gammaError: Math.sqrt(n + tau) / (10 + tau) }
+      : { mu: (n - 10) / 5, gamma: 1, muError: Math.sqrt(n / 25 + 4 / tau), gammaError: 1 / Math.sqrt(tau) });
+    // −ln L is convex, so it rises through a level once on each ray from the best fit.
+    const contour = (n, { mu, gamma }, level) => grid(0, 2 * Math.PI, 180).map((angle) => {
+      const at = (t) => [mu + 1.5 * t * Math.cos(angle), gamma + 0.5 * t * Math.sin(angle)];
+      const top = nll(n, mu, gamma) + level / 2;
+      let low = 0, high = 8;
+      for (let i = 0; i < 40; i += 1) {
+        const middle = (low + high) / 2;
+        if (nll(n, ...at(middle)) < top) low = middle; else high = middle;
+      }
+      return at(low);
+    });
+
+    container.textContent = "";
+    const controls = htmlElement("div", { class: "controls" }, container);
+    const slider = htmlElement("input", { type: "range", min: 0, max: most, step: 1, value: 15 }, htmlElement("label", {}, controls, "observed count n "));
+    const panels = htmlElement("div", { class: "panels" }, container);
+    const gammas = [0, 2.4], mus = [-1.2, 7.6], counts = [-1.5, 41.5];
+    const left = panel(panels, {
+      x: mus, y: gammas, xTicks: ticks(0, 2, 4, 6), yTicks: ticks(0, 1, 2), xLabel: "μ", yLabel: "γ", tall: 340,
+    });
+    const right = panel(panels, {
+      x: counts, y: mus, xTicks: ticks(0, 10, 20, 30, 40), yTicks: ticks(0, 2, 4, 6), xLabel: "n", yLabel: "best μ", tall: 340,
+    });
+    htmlElement("p", { class: "key" }, container, "Contours: \u22122\u00a0ln\u00a0L is 1, 2.30, 4 and 9 above its minimum; thick: 2.30, for 68\u00a0% where the bound is far. "
+      + "Green: downhill, along minus the gradient. Bars: plus and minus one standard deviation, dashed for other\u00a0n. Gray: μ\u00a0<\u00a00, out of bounds. Drag the dot to change\u00a0n.");
+    const reading = htmlElement("output", { "aria-live": "polite" }, container);
+
+    const area = ({ toX, toY }, [x0, x1], [y0, y1], parent) => (
+      svgElement("rect", { x: toX(x0), y: toY(y1), width: toX(x1) - toX(x0), height: toY(y0) - toY(y1), class: "area" }, parent));
+    area(left, [mus[0], 0], gammas, left.svg);
+    area(right, counts, [mus[0], 0], right.svg);
+    left.draw(left.path("reference"), gammas.map((gamma) => [0, gamma]));
+    const inside = svgElement("clipPath", { id: `inside-of-explorable-${number}` }, left.svg);
+    area(left, [0, mus[1]], gammas, inside);
+    const arrows = left.path("cotangent");
+    const curves = levels.map((level) => left.path(level === 2.3 ? "primal" : "primal thin"));
+    curves.forEach((curve) => curve.setAttribute("clip-path", `url(#${inside.id})`));
+    const upper = grid(10, most, 60);
+    right.draw(right.path("primal"), [0, 10, most].map((n) => [n, fit(n).mu]));
+    for (const sign of [-1, 1]) right.draw(right.path("primal thin dashed"), upper.map((n) => [n, fit(n).mu + sign * fit(n).muError]));
+    const bars = [left, left, right].map((view) => view.path("primal bar"));
+    const dots = [left, right].map(({ svg }) => svgElement("circle", { r: 7, class: "primal-point" }, svg));
+
+    // In units of the drawing the arrows cross the contours at right angles; as long as the root of the slope there, to be seen near and far.
+    const scale = [left.toX(1) - left.toX(0), left.toY(1) - left.toY(0)];
+    const arrow = (n, mu, gamma) => {
+      const down = gradient(n, mu, gamma).map((v, i) => -v / scale[i]), slope = Math.hypot(...down);
+      const size = Math.min(30 * Math.sqrt(slope), 24), [dx, dy] = down.map((v) => (v * size) / (slope || 1));
+      const from = [left.toX(mu), left.toY(gamma)], to = [from[0] + dx, from[1] + dy];
+      const barb = (side) => [to[0] - 0.3 * dx - side * 0.2 * dy, to[1] - 0.3 * dy + side * 0.2 * dx];
+      return [from, to, barb(1), to, barb(-1)].map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`).join("");
+    };
+
+    const update = () => {
+      const n = Number(slider.value), found = fit(n), { mu, gamma, muError, gammaError } = found;
+      levels.forEach((level, i) => left.draw(curves[i], contour(n, found, level)));
+      arrows.setAttribute("d", grid(0, 7, 10).flatMap((x) => grid(0.3, 2.1, 6).map((y) => arrow(n, x, y))).join(""));
+      left.draw(bars[0], [-muError, muError].map((v) => [mu + v, gamma]));
+      left.draw(bars[1], [-gammaError, gammaError].map((v) => [mu, gamma + v]));
+      right.draw(bars[2], [-muError, muError].map((v) => [n, mu + v]));
+      place(left, dots[0], mu, gamma);
+      place(right, dots[1], n, mu);
+      const ofMu = muError ? `${decimal(mu, 3)} ± ${decimal(muError, 3)}` : "0, held by its bound";
+      const words = `best μ\u00a0=\u00a0${ofMu}, best γ\u00a0=\u00a0${decimal(gamma, 3)} ± ${decimal(gammaError, 3)}`;
+      reading.textContent = `n\u00a0=\u00a0${n}: ${words}.`;
+      slider.setAttribute("aria-valuetext", `n = ${n}`);
+      left.svg.setAttribute("aria-label", `The plane of μ and γ: four contours around the best fit, and arrows that point downhill. For n = ${n}, ${words}.`);
+      right.svg.setAttribute("aria-label", `Best μ against n: zero up to ten, then a straight rise of one fifth per event. At n = ${n} it is ${ofMu}.`);
+      Object.assign(container.dataset, { count: n, ...found });
+    };
+    const set = (n) => {
+      slider.value = n;
+      update();
+    };
+    // Left of the bound the pointer is where the best fit would be without it.
+    drag(left.svg, (event) => set(10 + 5 * left.fromX(event)));
+    drag(right.svg, (event) => set(right.fromX(event)));
+    slider.addEventListener("input", update);
+    update();
+  };
+
+  const explorables = { "step-size": stepSize, linkage, "computation-graph": computationGraph, coloring, cobweb, likelihood };
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("[data-explorable]").forEach((container, number) => explorables[container.dataset.explorable]?.(container, number));
   });
