@@ -40,7 +40,13 @@ class Case(NamedTuple):
     data: np.ndarray
 
 
-@functools.cache
+def cached(f):
+    """Keep what a function returns, apart for each precision of JAX."""
+    keep = functools.cache(lambda x64, *args: f(*args))
+    return functools.wraps(f)(lambda *args: keep(jax.config.jax_enable_x64, *args))
+
+
+@cached
 def load(name) -> Case:
     """Return a case, made once, so that it is compiled once."""
     file, options = CASES[name]
@@ -110,7 +116,7 @@ def many_parameters(n_channels=6, n_samples=4, n_bins=10):
     return _workspace(channels, observed)
 
 
-@functools.cache
+@cached
 def points(name, n=6):
     """Return random parameters, beyond one standard deviation too, and data for each: what is expected, moved."""
     rng = np.random.default_rng(11)

@@ -226,7 +226,7 @@ def test_draws_follow_the_law_of_poisson(rate):
 @pytest.mark.usefixtures("without_x64")
 def test_likelihoods_in_float32():
     """Without float64, all is float32, right to its precision, and the flag stays off."""
-    case = hep_models.load.__wrapped__("statistical")
+    case = hep_models.load("statistical")
     params, data = hep_models.points("statistical")
     likelihood = case.likelihood
     assert not jax.config.jax_enable_x64

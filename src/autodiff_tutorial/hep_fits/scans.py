@@ -80,11 +80,17 @@ def profile(likelihood: Likelihood, data, index, grid) -> FitResult:
     if grid.ndim != 1 or grid.size == 0:
         raise ValueError(f"`{call}(grid=...)` should have shape (m,), m at least 1. Got shape {grid.shape}.")
     best = solve(likelihood.nll, data, y, lower, upper)
-    starts = jax.lax.stop_gradient(jax.vmap(follower(best, (k,))[1])(grid[:, None]))
-    places = jax.vmap(held, (0, None, None, None, 0))(starts, lower, upper, k, grid)
-    found = jax.vmap(partial(solve, likelihood.nll), (None, 0, 0, 0))(data, *places).result
+    found = _along(likelihood.nll, data, best, lower, upper, k, grid)
     warn_of(call, found.converged, "look at `converged`")
     return found
+
+
+@partial(jax.jit, static_argnames=("nll", "k"))
+def _along(nll, data, best, lower, upper, k, grid):
+    """Return the fits with one parameter held at each value of a grid."""
+    starts = jax.lax.stop_gradient(jax.vmap(follower(best, (k,))[1])(grid[:, None]))
+    places = jax.vmap(held, (0, None, None, None, 0))(starts, lower, upper, k, grid)
+    return jax.vmap(partial(solve, nll), (None, 0, 0, 0))(data, *places).result
 
 
 def held(y, lower, upper, indices, values):
