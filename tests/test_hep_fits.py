@@ -236,8 +236,10 @@ def test_what_the_data_do_not_tell_has_no_covariance():
     """Of two numbers only the sum is known: a minimum, with a covariance of NaN."""
     found = hep_fits.fit(plain(lambda p, d: (p[0] + p[1] - d[0]) ** 2 / 2, [0.3, 0.1]), [1.0])
     assert bool(found.converged)
+    assert bool(found.singular)
     assert np.isclose(found.params.sum(), 1)
     assert np.all(np.isnan(found.covariance))
+    assert not hep_fits.fit(PAIR, [1.0, 1.2]).singular
 
 
 NO_MINIMA = {

@@ -53,6 +53,11 @@ class FitResult(NamedTuple):
         """Standard deviations, the roots of the diagonal of the covariance."""
         return jnp.sqrt(jnp.diagonal(self.covariance, axis1=-2, axis2=-1))
 
+    @property
+    def singular(self) -> jax.Array:
+        """Whether the data leave a direction of free parameters open, so that there is no covariance."""
+        return jnp.isnan(self.covariance[..., 0, 0])
+
 
 def fit(likelihood: Likelihood, data, *, fixed: dict | None = None, max_steps: int = MAX_STEPS) -> FitResult:
     r"""Maximize a likelihood within its bounds.
