@@ -622,3 +622,12 @@ def test_black_box_of_another_shape_gets_a_clear_error():
     jac = sparse.jacobian(lambda x: x[:3], np.ones(5), coloring=sparse.color(THREE), scheme="forward")
     with pytest.raises(ValueError, match=r"should return an array of shape \(5,\), one number a row.*Got shape \(3,\)"):
         jac(np.ones(5))
+
+
+def test_indices_are_followed_from_a_compiled_function_into_its_gradient():
+    """The gradient of what is compiled takes the indices from it, and they are the same for all x."""
+    places = np.array([0, 2])
+    f = jax.jit(lambda x: jnp.sum(x[places] ** 2 * x[0]))
+    expected = np.zeros((4, 4), bool)
+    expected[[0, 0, 2, 2], [0, 2, 0, 2]] = True
+    assert np.array_equal(sparse.hessian_pattern(f, jnp.ones(4)).toarray(), expected)

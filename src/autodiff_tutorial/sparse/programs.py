@@ -86,7 +86,7 @@ class Program:
         if name == "custom_lin":
             raise NoForwardRuleError
         if name in _CALLS:
-            return self._call(eqn.params[_CALLS[name]], ins, eqn.invars)
+            return self._call(eqn.params[_CALLS[name]], ins, eqn.invars, eqn.outvars)
         if name in _STRUCTURES:
             return _STRUCTURES[name](self, eqn, ins)
         if name in RULES:
@@ -134,10 +134,14 @@ class Program:
     def _thunks(self, variables):
         return [lambda v=v: self.value(v) for v in variables]
 
-    def _call(self, jaxpr, ins, variables):
+    def _call(self, jaxpr, ins, variables, outputs=()):
         inner = Program(jaxpr, ins, self._thunks(variables), self.unknown)
         found = inner.run()
         self.missed |= inner.missed
+        # What depends on nothing may be needed later, as the indices of a gradient are.
+        for v, own, d in zip(outputs, inner.jaxpr.outvars, found, strict=bool(outputs)):
+            if d is None:
+                self._given[v] = lambda own=own: inner.value(own)
         return found
 
     def _branches(self, eqn, ins):
