@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from autodiff_tutorial.hep_fits.likelihoods import Likelihood, checked_index, checked_likelihood
-from autodiff_tutorial.hep_fits.minimum import eliminate, inverse, minimize
+from autodiff_tutorial.hep_fits.minimum import inverse, minimize
+from autodiff_tutorial.hep_fits.structure import dense, eliminate
 from autodiff_tutorial.implicit.rule import as_program, differentiable
 from autodiff_tutorial.linear_maps.checking import checked_size
 from autodiff_tutorial.solvers.problems import is_number
@@ -168,10 +169,11 @@ def solve(nll, data, y, lower, upper, max_steps=MAX_STEPS) -> Fitted:
         return there(*primals), jax.jvp(look, primals[1:], tangents[1:])[1]
 
     at_lower = found.y <= lower
+    known = found.value, dense(y.size).matrix(found.hessian)
     y = differentiable(equation, found, [*operands, lower, upper, at_lower, found.free], _solve_linear).y
-    value, hessian = there((found.value, found.hessian), y, operands)
+    value, hessian = there(known, y, operands)
     result = FitResult(y, value, inverse(hessian, found.free), *found[1:5])
-    return Fitted(result, *jax.lax.stop_gradient((found.hessian, found.gradient)))
+    return Fitted(result, *jax.lax.stop_gradient((known[1], found.gradient)))
 
 
 def _solve_linear(matvec, b):

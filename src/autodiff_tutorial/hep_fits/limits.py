@@ -10,7 +10,8 @@ from jax.scipy.stats import norm
 from autodiff_tutorial.hep_fits.crossings import crossing
 from autodiff_tutorial.hep_fits.fits import MAX_STEPS, solve, warn_of, without_derivatives
 from autodiff_tutorial.hep_fits.likelihoods import Likelihood, checked_likelihood, checked_poi
-from autodiff_tutorial.hep_fits.minimum import curvatures, minimize
+from autodiff_tutorial.hep_fits.minimum import minimize
+from autodiff_tutorial.hep_fits.structure import curvatures
 
 
 class HypoTest(NamedTuple):
@@ -130,7 +131,7 @@ def hypotest(mu, data, likelihood: Likelihood) -> HypoTest:
 def _compared(mu, best_mu, best, background, held, least, held_asimov):
     """Return the test, from all its fits."""
     q, q_asimov = _above(best.nll, best_mu, held.nll, mu), _above(least, 0, held_asimov.nll, mu)
-    cl_sb, cl_b = _tails(q, q_asimov)
+    cl_sb, cl_b = tails(q, q_asimov)
     bands = jnp.array(N_SIGMA, q.dtype)
     from_band = norm.sf(_root(q_asimov) - bands) / norm.sf(-bands)
     ended = best.converged & background.converged & held.converged & held_asimov.converged
@@ -194,10 +195,10 @@ def _crossed(nll, data, starts, least, lower, upper, poi, level):
     """Return where the observed CLs, and the root of q for what is expected, cross their levels."""
     bands = jnp.array(N_SIGMA, lower.dtype)
     heights = jnp.append(0, bands + norm.isf(level * norm.cdf(bands)))
-    curvature = curvatures(jax.hessian(nll)(starts[1], data[1]))[poi]
+    curvature = curvatures(jnp.diagonal(jax.hessian(nll)(starts[1], data[1])))[poi]
 
     def height(q, q_asimov):
-        cl_sb, cl_b = _tails(q, q_asimov)
+        cl_sb, cl_b = tails(q, q_asimov)
         return jnp.log(level) - jnp.log(cl_sb / cl_b)
 
     def limit(k, wanted):
@@ -252,7 +253,7 @@ def _references(nll, data, y, lower, upper, poi):
     return best, solve(nll, data, *_at(0, poi, best.params, lower, upper)).result
 
 
-def _tails(q, q_asimov):
+def tails(q, q_asimov):
     """Return the p-values with signal and without, of the asymptotic distributions of q."""
     root, root_asimov = _root(q), _root(q_asimov)
     above = (q - q_asimov) / (2 * jnp.where(root_asimov > 0, root_asimov, 1))

@@ -10,7 +10,8 @@ import numpy as np
 from autodiff_tutorial.custom_rules.checking import checked_floats
 from autodiff_tutorial.hep_fits.fits import MAX_STEPS, FitResult, solve, warn_of, without_derivatives
 from autodiff_tutorial.hep_fits.likelihoods import Likelihood, checked_index, checked_likelihood, checked_poi
-from autodiff_tutorial.hep_fits.minimum import curvatures, eliminate, inverse, minimize
+from autodiff_tutorial.hep_fits.minimum import inverse, minimize
+from autodiff_tutorial.hep_fits.structure import curvatures, eliminate
 
 
 class Impacts(NamedTuple):
@@ -108,7 +109,7 @@ def follower(best, indices):
     own = covariance[np.ix_(index, index)]
     rates, _ = eliminate(own, covariance[index])
     rates = jnp.where(jnp.all(jnp.isfinite(rates)), rates, 0)
-    own = jnp.where(jnp.all(jnp.isfinite(own)), own, jnp.diag(1 / curvatures(best.hessian)[index]))
+    own = jnp.where(jnp.all(jnp.isfinite(own)), own, jnp.diag(1 / curvatures(jnp.diagonal(best.hessian))[index]))
     return own, lambda values: center + (values - center[index]) @ rates
 
 
