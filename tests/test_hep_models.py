@@ -333,3 +333,13 @@ def test_data_of_another_length_are_refused_by_the_likelihood():
     text = "`Likelihood.nll(data=...)` should have shape (1,): main counts, then auxiliary data. Got shape (2,)."
     with pytest.raises(ValueError, match=re.escape(text)):
         likelihood.nll(likelihood.init, jnp.ones(2))
+
+
+def test_a_rate_that_is_none_spoils_no_other():
+    from autodiff_tutorial.hep_fits.histfactory import _poisson
+
+    rates = jnp.array([100.0, -1.0, 7.0, jnp.nan, 1e5])
+    counts = jax.vmap(lambda key: _poisson(key, rates))(jax.random.split(jax.random.key(0), 400))
+    assert np.array_equal(np.isnan(counts).all(axis=0), [False, True, False, True, False])
+    mean, rate = np.asarray(counts).mean(axis=0)[[0, 2, 4]], np.array([100, 7, 1e5])
+    assert np.all(abs(mean - rate) < 4 * np.sqrt(rate / 400))

@@ -1,5 +1,7 @@
 """Models of pyhf as likelihoods in JAX: the HistFactory density, compiled into a few arrays."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -79,7 +81,7 @@ def from_pyhf(model) -> Likelihood:
     @jax.jit
     def nll(params, data):
         rates, (means, sigmas) = _rates(tables, params), _means(tables, params)
-        if data.shape != (tables.size,):
+        if data.shape[:1] != (tables.size,):
             raise ValueError(
                 f"`Likelihood.nll(data=...)` should have shape ({tables.size},): main counts, then auxiliary data. "
                 f"Got shape {data.shape}."
@@ -88,8 +90,8 @@ def from_pyhf(model) -> Likelihood:
         counts = data[tables.counts]
         log_rates = jnp.log(jnp.where((rates == 0) & (counts == 0), 1, rates))
         pulls = (data[tables.normal_data] - means) / sigmas
-        poisson = jnp.sum(rates - counts * log_rates + gammaln(counts + 1))
-        return poisson + jnp.sum(pulls**2 / 2 + jnp.log(sigmas) + np.log(2 * np.pi) / 2)
+        poisson = jnp.sum(rates - counts * log_rates + gammaln(counts + 1), axis=0)
+        return poisson + jnp.sum(pulls**2 / 2 + jnp.log(sigmas) + math.log(2 * math.pi) / 2, axis=0)
 
     @jax.jit
     def expected(params):
@@ -113,21 +115,21 @@ def from_pyhf(model) -> Likelihood:
         sample=sample,
         expected=expected,
         data_min=least,
+        vectorized=True,
     )
     _check_density(call, model, likelihood)
     return likelihood
 
 
 def _rates(tables, params):
-    """Return the rates of all counts, in the main data and in the auxiliary ones."""
-    dtype = params.dtype
-    padded = jnp.append(params, jnp.ones(1, dtype))
-    rates = jnp.asarray(tables.nominal, dtype)
+    """Return the rates of all counts, in the main data and in the auxiliary ones; axes after the first are lanes."""
+    padded = jnp.concatenate([params, jnp.ones((1, *params.shape[1:]), params.dtype)])
+    rates = _like(tables.nominal, params)
     if tables.shift_index.size:
-        up, down = (jnp.asarray(part, dtype) for part in tables.shifts)
+        up, down = (_like(part, params) for part in tables.shifts)
         rates += jnp.sum(SHIFTS[tables.shift_code](padded[tables.shift_index], up, down), axis=0)
     if tables.scale_index.size:
-        logs, coefficients = (jnp.asarray(part, dtype) for part in (tables.log_scales, tables.coefficients))
+        logs, coefficients = (_like(part, params) for part in (tables.log_scales, tables.coefficients))
         scales = SCALES[tables.scale_code](padded[tables.scale_index], logs, coefficients)
         rates *= jnp.prod(scales, axis=0)[:, tables.channel_of_bin]
     by_sample = rates * jnp.prod(padded[tables.factor_index], axis=0)
@@ -136,11 +138,16 @@ def _rates(tables, params):
     rates = jnp.sum(by_sample, axis=0)
     if tables.clip_bin is not None:
         rates = jnp.maximum(rates, tables.clip_bin)
-    return jnp.append(rates, params[tables.poisson_index] * jnp.asarray(tables.poisson_factors, dtype))
+    return jnp.concatenate([rates, params[tables.poisson_index] * _like(tables.poisson_factors, params)])
 
 
 def _means(tables, params):
-    return params[tables.normal_index], jnp.asarray(tables.normal_sigmas, params.dtype)
+    return params[tables.normal_index], _like(tables.normal_sigmas, params)
+
+
+def _like(table, params):
+    """Return a table in the dtype of parameters, with an axis of length 1 for each axis of lanes."""
+    return jnp.asarray(table, params.dtype).reshape(table.shape + (1,) * (params.ndim - 1))
 
 
 # JAX draws Poisson counts in float32, which is too coarse for large rates.
@@ -148,27 +155,76 @@ _LARGE = 4000
 
 
 def _poisson(key, rates):
-    r"""Draw counts, by the waiting times of their process where rates are large.
-
-    The m-th event comes after a time with a gamma distribution; what comes between that and the time :math:`\nu` is
-    Poisson again. With m seven standard deviations below :math:`\nu`, it comes too late once in :math:`10^{12}`.
-    After Ahrens and Dieter (1974), Computing 12, 223.
-    """
-    for_counts, *keys = jax.random.split(key, 3)
-
-    def shorten(state, key):
-        rates, skipped = state
-        large = rates > _LARGE
-        m = jnp.where(large, jnp.floor(rates - 7 * jnp.sqrt(rates)), 1)
-        passed = jax.random.gamma(key, m, dtype=rates.dtype)
-        return (jnp.where(large, jnp.maximum(rates - passed, 0), rates), skipped + jnp.where(large, m, 0)), None
-
-    rest, skipped = start = rates, jnp.zeros_like(rates)
-    if is_traced(rates) or np.any(rates > _LARGE):
-        rest, skipped = jax.lax.cond(
-            jnp.any(rates > _LARGE), lambda: jax.lax.scan(shorten, start, jnp.stack(keys))[0], lambda: start
+    """Draw counts; NaN where a rate is none."""
+    for_small, for_large = jax.random.split(key)
+    valid = rates >= 0
+    rates = jnp.where(valid, rates, 0)
+    large = rates > _LARGE
+    counts = _by_inversion(for_small, jnp.where(large, 0, rates))
+    if is_traced(large) or np.any(large):
+        safe = jnp.where(large, rates, _LARGE)
+        counts += jax.lax.cond(
+            jnp.any(large), lambda: _by_rejection(for_large, safe, large), lambda: jnp.zeros_like(rates)
         )
-    return skipped + jax.random.poisson(for_counts, rest).astype(rates.dtype)
+    return jnp.where(valid, counts, jnp.nan)
+
+
+def _by_inversion(key, rates):
+    """Draw how many counts have a cumulative probability up to a uniform number.
+
+    For many draws from the same rates, a step takes one comparison each; all else is shared.
+    """
+    u = jax.random.uniform(key, rates.shape, rates.dtype)
+    # Beyond nine standard deviations is less than rounding can tell from nothing.
+    width = 9 * jnp.sqrt(rates) + 10
+    first = jnp.maximum(jnp.floor(rates - width), 0)
+    steps = jnp.ceil(jnp.max(rates + width - first)).astype(int)
+    log_p = first * jnp.log(jnp.where(rates > 0, rates, 1)) - rates - gammaln(first + 1)
+    # Only ratios count, and this does not underflow in float32.
+    p = jnp.exp(jnp.maximum(log_p, -80))
+    zero = jnp.zeros_like(p)
+
+    def following(k, p):
+        return p * rates / (first + k + 1)
+
+    _, total = jax.lax.fori_loop(0, steps, lambda k, state: (following(k, state[0]), state[1] + state[0]), (p, zero))
+
+    u *= total
+
+    def step(k, state):
+        p, below, count = state
+        # What rounding has left of the upper tail is not counted.
+        over = (first + k > rates) & (p < total * jnp.finfo(p.dtype).eps / 4)
+        below = jnp.where(over, jnp.inf, below + p)
+        return following(k, p), below, count + (u >= below)
+
+    return jax.lax.fori_loop(0, steps, step, (p, zero, first + jnp.zeros_like(u)))[2]
+
+
+def _by_rejection(key, rates, wanted):
+    """Draw counts of large rates, by transformed rejection, in the precision of the rates.
+
+    After Hörmann (1993), Insurance: Mathematics and Economics 12, 39, with the probability from Stirling's series.
+    """
+    b = 0.931 + 2.53 * jnp.sqrt(rates)
+    a = -0.059 + 0.02483 * b
+    inverse_alpha, v_r = 1.1239 + 1.1328 / (b - 3.4), 0.9277 - 3.6224 / (b - 2)
+
+    def propose(state):
+        key, counts, done = state
+        key, for_u, for_v = jax.random.split(key, 3)
+        u, v = (jax.random.uniform(part, rates.shape, rates.dtype) for part in (for_u, for_v))
+        u -= 0.5
+        edge = 0.5 - abs(u)
+        k = jnp.maximum(jnp.floor((2 * a / edge + b) * u + rates + 0.43), 1)
+        x = (rates - k) / k
+        log_p = k * (jnp.log1p(x) - x) - jnp.log(2 * np.pi * k) / 2 - 1 / (12 * k)
+        inside = (edge >= 0.013) | (v <= edge)
+        below = jnp.log(v * inverse_alpha / (a / edge**2 + b)) <= log_p
+        accepted = (edge >= 0.07) & (v <= v_r) | inside & below
+        return key, jnp.where(done, counts, k), done | accepted
+
+    return jax.lax.while_loop(lambda state: ~jnp.all(state[2]), propose, (key, jnp.zeros_like(rates), ~wanted))[1]
 
 
 def _check_density(call, model, likelihood):

@@ -35,6 +35,9 @@ class Likelihood(NamedTuple):
         ``expected(params)`` is the mean of the data, the "Asimov data"; `hypotest` and `upper_limit` need it.
     data_min : array, shape (d,), optional
         The least value of each number in the data: 0 for counts, minus infinity for what may be negative.
+    vectorized : bool
+        Whether `nll` takes many at once as well: for `params` of shape (p, n) and `data` of shape (d, n), one a
+        column, it returns n numbers. Many fits side by side, as in `toys`, are faster so.
 
     Examples
     --------
@@ -62,6 +65,7 @@ class Likelihood(NamedTuple):
     sample: Callable | None = None
     expected: Callable | None = None
     data_min: jax.Array | None = None
+    vectorized: bool = False
 
 
 def checked_likelihood(call, likelihood, data):
