@@ -156,7 +156,9 @@ CONTRACT = {
         "Distribution": "(sample, log_prob, reparameterized=False)",
     },
     "hep_fits": {
-        "Likelihood": "(nll, init, bounds, names, poi=None, sample=None, expected=None, data_min=None)",
+        "Likelihood": (
+            "(nll, init, bounds, names, poi=None, sample=None, expected=None, data_min=None, vectorized=False)"
+        ),
         "from_pyhf": "(model)",
         "fit": "(likelihood, data, *, fixed=None, max_steps=100)",
         "FitResult": "(params, nll, covariance, converged, n_steps, gradient_norm, free)",
@@ -172,6 +174,14 @@ CONTRACT = {
         "upper_limit": "(data, likelihood, *, level=0.05)",
         "UpperLimit": "(observed, expected, converged)",
     },
+    "toys": {
+        "generate": "(likelihood, params, key, n, *, first=0)",
+        "fit_toys": "(likelihood, data, *, fixed=None, covariance=False, chunk_size=None, mesh=None)",
+        "ToyFits": "(params, nll, covariance, converged, n_steps, gradient_norm, free, errors, retried)",
+        "hypotest": "(mu, data, likelihood, key, n, *, chunk_size=None, mesh=None)",
+        "ToyTest": "(cls, expected, cl_sb, cl_b, cls_error, cl_sb_error, cl_b_error, q, signal, background, converged)",
+        "Statistics": "(q, best, converged, retried)",
+    },
     "frameworks": {"to_torch": "(f)", "compare": "(f_jax, f_torch, x)"},
     "checks": {"check_derivatives": "(f, x, *, jvp=None, vjp=None, rtol=None)"},
     "exercises": {"check": "(id, attempt)"},
@@ -185,8 +195,11 @@ MODULES = sorted(
 IMPORTED = [module for module in MODULES if module != "frameworks" or find_spec("torch")]
 
 
-# The one part of JAX's experiments in use: its sparse matrices, which have no other home.
-EXPERIMENTS = {"sparse": {"jax.experimental.sparse.BCOO"}}
+# The parts of JAX's experiments in use, which have no other home in all its versions.
+EXPERIMENTS = {
+    "sparse": {"jax.experimental.sparse.BCOO"},
+    "toys": {"jax.experimental.multihost_utils", "jax.experimental.enable_x64"},
+}
 
 
 def files_of(module):
@@ -214,6 +227,9 @@ def faults_of_imports(module, trees):
         parts = name.split(".")
         if parts[0] == "autodiff_tutorial" and len(parts) > 1 and parts[1] != module:
             below, own = FLOORS.get(parts[1]), FLOORS[module]
+            # Where toys are thrown depends on what there is.
+            if (module, parts[1]) == ("toys", "devices"):
+                continue
             if own is not None and (below is None or below >= own):
                 faults.append(name)
         if name.startswith((".", "jax._src", "jax.experimental")) and name not in EXPERIMENTS.get(module, ()):

@@ -18,6 +18,7 @@ from autodiff_tutorial import (
     solvers,
     sparse,
     symbolic,
+    toys,
 )
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "solvers",
     "sparse",
     "symbolic",
+    "toys",
 ]
