@@ -831,6 +831,45 @@ def carried(nll, best, data, sign=-1, solve=np.linalg.solve, mixed=lambda M: M, 
 
 
 # Exercise to wrong answers, each with words of the hint that it should get.
+def thrown(few=39_600, far=1.263e7, none=2.9953e-4):
+    return few, far, none
+
+
+def beyond(q, observed, than=operator.ge, of=np.mean, error=lambda p, n, q: (p * (1 - p) / n) ** 0.5):
+    p = np.mean(q >= observed)
+    return of(than(q, observed)), error(p, len(q), q)
+
+
+def triple(keys):
+    return jax.vmap(lambda key: jax.random.normal(key, (3,)))(keys)
+
+
+def numbered(key, numbers):
+    return triple(jax.vmap(lambda k: jax.random.fold_in(key, k))(numbers))
+
+
+def by_schur(d, b, c, g, corner=operator.sub, right=operator.sub, others=lambda d, b, g, last: (g - b * last) / d):
+    last = right(g[-1], (b * g[:-1] / d).sum()) / corner(c, (b**2 / d).sum())
+    return jnp.append(others(d, b, g[:-1], last), last)
+
+
+def arrow(d, b, c):
+    return jnp.block([[jnp.diag(d), b[:, None]], [b, jnp.asarray(c)]])
+
+
+def waited(share=1 - 0.98**100, waits=60 - 52 * 0.98**100, aside=9.2):
+    return share, waits, aside
+
+
+def by_toys(s, b, observed, than=operator.ge, of=np.mean, join=operator.truediv, expected=None):
+    def ratio(q):
+        with np.errstate(all="ignore"):
+            return join(of(than(s, q)), of(than(b, q)))
+
+    median = expected or (lambda ratio, s, b, observed: np.median([ratio(q) for q in b]))
+    return ratio(observed), median(ratio, s, b, observed)
+
+
 WRONG = {
     "finite_differences.digits": [
         ({"float64": 16, "float32": 7}, "how many digits f itself has"),
@@ -2626,6 +2665,105 @@ WRONG = {
         (lambda nll, best, data: np.ones((best.size, data.size)), "H theta_dot + mixed d_dot = 0"),
         (partial(carried, last=np.ravel), "the shape should be (2, 2), and is (4,)"),
     ],
+    "toys.how_many": [
+        (thrown(few=100.0), "one is beyond, on average"),
+        (thrown(few=2000.0), "How well are twenty known"),
+        (thrown(few=400.0), "How many are to be thrown for that"),
+        (thrown(few=4e6), "p counts once"),
+        (thrown(few=4e4), "1 - p is not 1"),
+        (thrown(few=7e4), "how many toys should be beyond"),
+        (thrown(far=1 / 3.167e-5), "the first is right. Of so many toys, one"),
+        (thrown(far=20 / 3.167e-5), "the first is right. Of so many toys, twenty"),
+        (thrown(far=200 / 3.167e-5), "a tail on one side"),
+        (thrown(far=7e8), "As many should be beyond as before"),
+        (thrown(none=1e-4), "none beyond in 37 % of all runs"),
+        (thrown(none=0.05), "That is the level"),
+        (thrown(none=5e-6), "With so small a p"),
+        (thrown(none=0.0), "does not mean that none could be"),
+        (thrown(none=3.0), "That many would be beyond"),
+        (thrown(none=5.13e-6), "in 95 % of all runs"),
+        (thrown(none=2e-4), "is (1 - p)^n"),
+        (1e5, "fill in three numbers"),
+        (thrown()[:2], "fill in three numbers"),
+    ],
+    "toys.fraction": [
+        (partial(beyond, than=operator.gt), "toys with the very same data"),
+        (partial(beyond, than=operator.lt), "those are the toys that are nearer"),
+        (partial(beyond, of=np.sum), "that is how many"),
+        (partial(beyond, of=lambda far: np.sum(far) / (len(far) - 1)), "divide by the number"),
+        (partial(beyond, of=lambda far: 2 * np.mean(far)), "on one side"),
+        (partial(beyond, of=lambda far: 0.5), "at least as far out as the data"),
+        (partial(beyond, error=lambda p, n, q: p * (1 - p) / n), "That is its variance"),
+        (partial(beyond, error=lambda p, n, q: (p * (1 - p)) ** 0.5), "the error of one toy"),
+        (partial(beyond, error=lambda p, n, q: (n * p * (1 - p)) ** 0.5), "the error of the count"),
+        (partial(beyond, error=lambda p, n, q: (p / n) ** 0.5), "one of Poisson's"),
+        (partial(beyond, error=lambda p, n, q: n**-0.5), "The root of n is in it"),
+        (partial(beyond, error=lambda p, n, q: q.std() / n**0.5), "the error of the mean of q"),
+        (partial(beyond, error=lambda p, n, q: 0.0), "Each toy is beyond or not"),
+        (lambda q, observed: np.mean(q >= observed), "return the fraction, and its error"),
+    ],
+    "toys.counter": [
+        (lambda key, first, n: jax.random.normal(key, (3,)), "one toy a row"),
+        (lambda key, first, n: jnp.tile(jax.random.normal(key, (3,)), (n, 1)), "some numbers are used twice"),
+        (lambda key, first, n: triple(jax.random.split(key, n)), "is not used"),
+        (lambda key, first, n: triple(jax.random.split(key, first + n)[first:]), "all before them are made"),
+        (lambda key, first, n: jax.random.normal(jax.random.fold_in(key, first), (n, 3)), "depends on what else"),
+        (lambda key, first, n: jax.random.normal(key, (first + n, 3))[first:], "all before them are made"),
+        (lambda key, first, n: numbered(key, jnp.arange(n)), "`first` is not used"),
+        (lambda key, first, n: numbered(jax.random.key(5), first + jnp.arange(n)), "the key is not used"),
+        (lambda key, first, n: numbered(key, first + jnp.arange(n)) + 1, "standard normal numbers"),
+        (lambda key, first, n: numbered(key, (first + jnp.arange(n)) % 100), "all independent"),
+    ],
+    "toys.arrow": [
+        (lambda d, b, c, g: g / jnp.append(d, c), "it is the diagonal alone"),
+        (partial(by_schur, corner=lambda c, s: c + s), "the complement has a minus"),
+        (partial(by_schur, right=lambda g, s: g), "the last row's right side changes as well"),
+        (partial(by_schur, right=operator.add), "not added"),
+        (partial(by_schur, corner=lambda c, s: c), "not by c"),
+        (partial(by_schur, others=lambda d, b, g, last: g / d), "Now take it out of the others"),
+        (partial(by_schur, others=lambda d, b, g, last: (g + b * last) / d), "Subtract b times it"),
+        (partial(by_schur, others=lambda d, b, g, last: g - b * last), "Divide the others by d"),
+        (lambda d, b, c, g: arrow(d, b, c) @ g, "that multiplies by the matrix"),
+        (lambda d, b, c, g: by_schur(d, b, c, g)[-1], "Return all"),
+        (lambda d, b, c, g: 0 * g, "add multiples of the first rows"),
+        (lambda d, b, c, g: jnp.linalg.solve(arrow(d, b, c), g), "a whole matrix is made for it"),
+    ],
+    "toys.lockstep": [
+        (waited(share=2.0), "how many there are on average"),
+        (waited(share=0.98**100), "the probability of none"),
+        (waited(share=0.02), "There are a hundred chances"),
+        (waited(share=0.5), "none of the hundred is slow"),
+        (waited(waits=8), "the first is right. Most toys need no more"),
+        (waited(waits=60), "Not every batch"),
+        (waited(waits=60 * (1 - 0.98**100)), "Batches without a slow toy"),
+        (waited(waits=0.98 * 8 + 0.02 * 60), "That is the mean over toys"),
+        (waited(waits=30), "A batch takes 60 rounds"),
+        (waited(aside=8), "The slow ones are fitted again"),
+        (waited(aside=68), "Only one toy in fifty"),
+        (waited(aside=8 + 60 * (1 - 0.98**100)), "Slow toys of many batches are gathered"),
+        (waited(aside=8 + 0.02 * 52), "They are begun anew"),
+        (waited(aside=20), "Each toy has its 8 rounds"),
+        (1.0, "fill in three numbers"),
+    ],
+    "toys.cls": [
+        (partial(by_toys, than=operator.gt), "toys with the same data belong to the tail"),
+        (partial(by_toys, join=lambda s, b: s), "that is CL_s+b"),
+        (partial(by_toys, join=lambda s, b: b), "that is CL_b"),
+        (partial(by_toys, join=lambda s, b: b / s), "the wrong way round"),
+        (partial(by_toys, join=lambda s, b: (1 - s) / (1 - b)), "those are the other tails"),
+        (partial(by_toys, join=lambda s, b: s / (1 - b)), "the same tail of the other toys"),
+        (partial(by_toys, of=np.sum), "divide each count by its own number"),
+        (partial(by_toys, join=lambda s, b: 1 - s / b), "the confidence level"),
+        (partial(by_toys, join=lambda s, b: 7.0), "which fractions of both kinds"),
+        (partial(by_toys, expected=lambda ratio, s, b, q: ratio(np.median(s))), "not signal"),
+        (partial(by_toys, expected=lambda ratio, s, b, q: np.mean([ratio(x) for x in b])), "not the mean"),
+        (partial(by_toys, expected=lambda ratio, s, b, q: np.median(b)), "the median of q"),
+        (partial(by_toys, expected=lambda ratio, s, b, q: ratio(np.mean(b))), "not the mean"),
+        (partial(by_toys, expected=lambda ratio, s, b, q: ratio(q)), "does not depend on the data"),
+        (partial(by_toys, expected=lambda ratio, s, b, q: 0.5), "CLs is asked for"),
+        (partial(by_toys, expected=lambda ratio, s, b, q: 7.0), "be the data in turn"),
+        (lambda s, b, q: by_toys(s, b, q)[0], "return the observed CLs, and the expected one"),
+    ],
 }
 
 # Exercise that asks for a prediction to the numbers that no verdict may show.
@@ -2644,6 +2782,8 @@ SECRET = {
     "implicit.unrolled": (0.5, 0.75, 0.999, 1),
     "integrals.ends": (4, 2, 6),
     "hep_fits.events": (2, 1.118, 1.346),
+    "toys.how_many": (39_600, 1.263e7, 2.995e-4),
+    "toys.lockstep": (0.867, 53.1, 9.2),
 }
 
 # Right answers in other forms than those of the chapters' solutions.
@@ -2760,6 +2900,16 @@ RIGHT = {
     "hep_fits.through": lambda nll, best, data: jnp.linalg.solve(
         differences(lambda y: jax.grad(nll)(y, data), best), -differences(lambda d: jax.grad(nll)(best, d), data)
     ),
+    "toys.how_many": [39_600, np.int64(12_630_000), jnp.asarray(2.9953e-4)],
+    "toys.fraction": lambda q, observed: [(q >= observed).mean(), np.std(q >= observed) / len(q) ** 0.5],
+    "toys.counter": lambda key, first, n: np.array(
+        [jax.random.normal(jax.random.fold_in(key, k), (3,)) for k in range(first, first + n)]
+        if n < 100
+        else numbered(key, jnp.arange(first, first + n))
+    ),
+    "toys.arrow": lambda d, b, c, g: by_schur(*map(np.asarray, (d, b, c, g))),
+    "toys.lockstep": [0.8674, np.float32(53.1), jnp.asarray(9.2)],
+    "toys.cls": lambda s, b, q: jnp.array(by_toys(s, b, q)),
 }
 
 

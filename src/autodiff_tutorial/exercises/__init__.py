@@ -28,6 +28,7 @@ from autodiff_tutorial.exercises import (
     sparse_colors,
     symbolic,
     symbolic_motion,
+    toys,
 )
 from autodiff_tutorial.exercises.judge import check
 
@@ -60,4 +61,5 @@ __all__ = [
     "sparse_colors",
     "symbolic",
     "symbolic_motion",
+    "toys",
 ]
