@@ -70,12 +70,12 @@ def fit_toys(
     >>> import pyhf
     >>> from autodiff_tutorial.hep_fits import from_pyhf
     >>> from autodiff_tutorial.toys import generate
-    >>> likelihood = from_pyhf(pyhf.simplemodels.uncorrelated_background([20.0], [100.0], [10.0]))
+    >>> likelihood = from_pyhf(pyhf.simplemodels.uncorrelated_background([50.0], [100.0], [10.0]))
     >>> toys = generate(likelihood, likelihood.init, jax.random.key(1), 2000)
     >>> found = fit_toys(likelihood, toys)
-    >>> pulls = (found.params[:, 0] - 1) / found.errors[:, 0]
-    >>> print(found.converged.sum(), f"{pulls[found.free[:, 0]].std():.1f}")
-    2000 1.0
+    >>> off, errors = (part[found.free[:, 0], 0] for part in (found.params - 1, found.errors))
+    >>> print(found.converged.sum(), bool(abs((off / errors).std() - 1) < 0.1))
+    2000 True
     """
     call = "toys.fit_toys"
     data = checked_toys(call, likelihood, data)
