@@ -22,6 +22,7 @@ import pyhf
 import pytest
 
 from autodiff_tutorial import hep_fits
+from autodiff_tutorial.devices import describe
 from autodiff_tutorial.toys import commands, storage
 from autodiff_tutorial.toys.commands import main
 
@@ -207,6 +208,10 @@ def test_submit_files_run(name, tmp_path, monkeypatch):
 def test_verification_finds_a_wrong_toy(whole, tmp_path, capsys):
     assert main(arguments(whole, "--verify")) == 0
     assert "800 toys made anew: all as in" in capsys.readouterr().out
+    with mock.patch.object(commands, "describe", return_value=describe()._replace(device="another", jax="0.0")):
+        assert main(arguments(whole, "--verify")) == 0
+        assert "device is" in refused(capsys, arguments(whole))
+    capsys.readouterr()
     changed = tmp_path / "changed"
     shutil.copytree(whole, changed)
     for file in changed.glob("toys-*.npz"):

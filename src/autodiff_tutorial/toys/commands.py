@@ -190,9 +190,10 @@ def _prepared(options, digest):
     if jax.process_index() == 0:
         try:
             if options.verify:
-                found = Store.open(options.output)
                 # To verify on another machine is worth as much.
+                found = Store.open(options.output)
                 check_same(found.path, found.manifest, store.manifest, ignored=("device", "versions"))
+                store = found
             else:
                 Store.create(options.output, manifest)
             missing = store.missing()
@@ -255,8 +256,8 @@ def _verify(store, trial):
 
 
 def _merge(options):
-    store = merge(options.parts, options.output)
     report = Store.open(options.parts[0]).read_report()
+    store = merge(options.parts, options.output)
     q, asymptotic = (np.nan if report[key] is None else report[key] for key in ("q", "asymptotic"))
     _report(store, q, report["data converged"], asymptotic)
     return 0
