@@ -338,8 +338,18 @@ def test_data_of_another_length_are_refused_by_the_likelihood():
 def test_a_rate_that_is_none_spoils_no_other():
     from autodiff_tutorial.hep_fits.histfactory import _poisson
 
-    rates = jnp.array([100.0, -1.0, 7.0, jnp.nan, 1e5])
+    rates = jnp.array([100.0, -1.0, 7.0, jnp.nan, 1e5, jnp.inf])
     counts = jax.vmap(lambda key: _poisson(key, rates))(jax.random.split(jax.random.key(0), 400))
-    assert np.array_equal(np.isnan(counts).all(axis=0), [False, True, False, True, False])
+    assert np.array_equal(np.isnan(counts).all(axis=0), [False, True, False, True, False, True])
     mean, rate = np.asarray(counts).mean(axis=0)[[0, 2, 4]], np.array([100, 7, 1e5])
     assert np.all(abs(mean - rate) < 4 * np.sqrt(rate / 400))
+
+
+def test_many_at_once_are_as_one_by_one():
+    """Columns of parameters and of data belong together; one without the other is refused."""
+    likelihood, (params, data) = hep_models.load("statistical").likelihood, hep_models.points("statistical")
+    alone = jax.vmap(likelihood.nll)(params, data)
+    assert np.allclose(likelihood.nll(jnp.asarray(params).T, jnp.asarray(data).T), alone, rtol=1e-13)
+    for few, many in ((params[0], data.T), (params.T, data[0])):
+        with pytest.raises(ValueError, match="should have shape"):
+            likelihood.nll(jnp.asarray(few), jnp.asarray(many))

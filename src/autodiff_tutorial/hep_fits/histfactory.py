@@ -81,10 +81,10 @@ def from_pyhf(model) -> Likelihood:
     @jax.jit
     def nll(params, data):
         rates, (means, sigmas) = _rates(tables, params), _means(tables, params)
-        if data.shape[:1] != (tables.size,):
+        if data.shape != (tables.size, *params.shape[1:]):
             raise ValueError(
-                f"`Likelihood.nll(data=...)` should have shape ({tables.size},): main counts, then auxiliary data. "
-                f"Got shape {data.shape}."
+                f"`Likelihood.nll(data=...)` should have shape {(tables.size, *params.shape[1:])}: main counts, then "
+                f"auxiliary data. Got shape {data.shape}."
             )
         # Where nothing is expected and nothing came, the logarithm does not matter.
         counts = data[tables.counts]
@@ -157,7 +157,7 @@ _LARGE = 4000
 def _poisson(key, rates):
     """Draw counts; NaN where a rate is none."""
     for_small, for_large = jax.random.split(key)
-    valid = rates >= 0
+    valid = (rates >= 0) & (rates < jnp.inf)
     rates = jnp.where(valid, rates, 0)
     large = rates > _LARGE
     counts = _by_inversion(for_small, jnp.where(large, 0, rates))
