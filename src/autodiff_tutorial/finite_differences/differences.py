@@ -218,7 +218,7 @@ def jacobian(
     x, h = task.x, task.h
     lines, reach = Axes(h, range(x.size)), 1 / task.xp.maximum(1, abs(x))
     df, error, nfev = solve(task, x[None], lines, lines, h, h, abs(x) / h, reach, together=range(x.size))
-    return Estimate(task.xp.moveaxis(df, 0, -1), task.xp.moveaxis(error, 0, -1), nfev, h)
+    return Estimate(df.T, error.T, nfev, h)
 
 
 def hessian(
