@@ -129,7 +129,7 @@ def assembled(P, columns, rows, symmetric=False, given=(None, None)):
         position = j if by_row.all() else np.where(by_row, j, position)
     if len(color) and color.min() < 0:
         _explain(int(np.argmin(color)), i, j, columns, rows, symmetric, given)
-    used = np.unique(color)
+    used = np.flatnonzero(np.bincount(color))
     count = int(np.searchsorted(used, first_row_color))
     if len(used) != (used[-1] + 1 if len(used) else 0):
         color = np.searchsorted(used, color).astype(np.int32)
@@ -189,8 +189,7 @@ def checked_pattern(call, pattern):
         raise TypeError(f"{should} be a matrix of real numbers or Booleans, sparse or dense. Got {P.dtype}.")
     if P.ndim != 2 or 0 in P.shape:
         raise ValueError(f"{should} have shape (m, n), with m and n at least 1. Got {P.shape}.")
-    values = P.tocoo().data if sp.issparse(P) else P
-    if values.dtype.kind == "f" and np.isnan(values).any():
+    if P.dtype.kind == "f" and np.isnan(P.tocoo().data if sp.issparse(P) else P).any():
         raise ValueError(f"{should} say of each place whether it has an entry. Got NaN.")
     P = sp.csr_array(P.astype(bool))
     P.sum_duplicates()
@@ -201,7 +200,10 @@ def checked_pattern(call, pattern):
 
 
 def is_symmetric(P):
-    return P.shape[0] == P.shape[1] and (P != P.T).nnz == 0
+    if P.shape[0] != P.shape[1]:
+        return False
+    transposed = P.T.tocsr()  # whose indices are sorted, as those of a checked pattern are
+    return np.array_equal(P.indptr, transposed.indptr) and np.array_equal(P.indices, transposed.indices)
 
 
 def check_symmetric(call, P):

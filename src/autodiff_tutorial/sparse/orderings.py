@@ -58,13 +58,17 @@ def _degrees(matrix):
     return np.diff(sums[matrix.indptr])
 
 
-def greedy(matrix, order, limit=None):
-    """Give each column of a CSC pattern, in turn, the first color that no column has with which it shares a row.
+def listed(matrix):
+    """Return a CSC pattern as lists, for `greedy` and `star`: the rows of entries, where columns start, the shape."""
+    return matrix.indices.tolist(), matrix.indptr.tolist(), matrix.shape
+
+
+def greedy(lists, order, limit=None):
+    """Give each column, in turn, the first color that no column has with which it shares a row.
 
     Return None as soon as so many colors are needed as the limit says.
     """
-    m, n = matrix.shape
-    rows, first = matrix.indices.tolist(), matrix.indptr.tolist()
+    rows, first, (m, n) = lists
     used, colors, last = [0] * m, [0] * n, _last(limit, n)
     for j in order:
         own = rows[first[j] : first[j + 1]]
@@ -80,14 +84,13 @@ def greedy(matrix, order, limit=None):
     return np.array(colors, np.int32)
 
 
-def star(matrix, order, limit=None):
+def star(lists, order, limit=None):
     """Give each vertex of a symmetric pattern, in turn, the first color that makes no path of four in two colors.
 
     With v, w, x, y a path, v gets neither the color of w, nor that of x where x has a second neighbor y of the color
     of w; and where v has two neighbors of one color, none of the colors around those. The limit is as for `greedy`.
     """
-    n = matrix.shape[0]
-    columns, first = matrix.indices.tolist(), matrix.indptr.tolist()
+    columns, first, (_, n) = lists
     around = [[w for w in columns[first[v] : first[v + 1]] if w != v] for v in range(n)]
     # Of the colors around a vertex: those there once or more, twice or more; and colors of neighbors' neighbors x.
     bits, once, twice, beyond, last = [0] * n, [0] * n, [0] * n, [0] * n, _last(limit, n)

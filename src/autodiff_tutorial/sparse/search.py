@@ -13,10 +13,13 @@ from autodiff_tutorial.sparse.coloring import (
     checked_pattern,
     is_symmetric,
 )
-from autodiff_tutorial.sparse.orderings import ORDERS, greedy, ordered, star
+from autodiff_tutorial.sparse.orderings import ORDERS, greedy, listed, ordered, star
 
 # So many entries are looked at in the search for the factors of a grid, and ten times those of the matrix.
 _WORK = 200_000
+
+# So many of them are looked at in one step of NumPy.
+_AT_ONCE = 2**16
 
 _MODES = ("auto", "fwd", "rev", "bi", "symmetric")
 
@@ -114,7 +117,7 @@ def color(
     if mode == "rev":
         return assembled(P, None, _columns(P.T.tocsr(), orders))
     columns, rows = _columns(P, orders), None
-    if _count(columns) > _largest(P.T) and not is_symmetric(P):
+    if _count(columns) > np.bincount(P.indices).max(initial=0) and not is_symmetric(P):
         rows = _columns(P.T.tocsr(), orders)
         columns, rows = (columns, None) if _count(columns) <= _count(rows) else (None, rows)
     few = _count(columns) + _count(rows)
@@ -124,7 +127,7 @@ def color(
 
 def _columns(P, orders, method=greedy):
     """Return the best coloring of columns that the orders give, and stop at one that cannot be bettered."""
-    bound, best, matrix = _largest(P), None, None
+    bound, best, matrix, lists = _largest(P), None, None, None
     if P.nnz == P.shape[0] * P.shape[1]:
         return np.arange(P.shape[1], dtype=np.int32)
     enough = _fewest_of_stars(P) if method is star else bound
@@ -133,13 +136,14 @@ def _columns(P, orders, method=greedy):
             found = _cyclic(P, bound)
         else:
             matrix = P.tocsc() if matrix is None else matrix
+            lists = listed(matrix) if lists is None else lists
             limit = None if best is None else _count(best)
-            found = method(matrix, ordered(order, matrix, seed, symmetric=method is star), limit)
+            found = method(lists, ordered(order, matrix, seed, symmetric=method is star), limit)
         if found is not None and (best is None or _count(found) < _count(best)):
             best = found
             if _count(best) <= enough:
                 break
-    return greedy(P.tocsc(), range(P.shape[1])) if best is None else best
+    return greedy(listed(P.tocsc()), range(P.shape[1])) if best is None else best
 
 
 def _fewest_of_stars(P):
@@ -155,37 +159,42 @@ def _cyclic(P, bound):
     The strides s are those of a grid whose places are counted by j: with them, colors repeat in turn along each axis.
     """
     m, n = P.shape
-    row, j = np.repeat(np.arange(m), np.diff(P.indptr)), np.arange(n)
     # Most trials fail in a few rows already.
-    few = np.unique(np.linspace(0, m - 1, 64, dtype=int))
-    some = np.concatenate([np.arange(P.indptr[i], P.indptr[i + 1]) for i in few])
-    some_rows, some_columns = row[some], P.indices[some].astype(int)
-    work = _WORK + 10 * P.nnz
-    for k, grid, factors in _trials(bound, _strides(P, bound)):
+    few = np.linspace(0, m - 1, min(m, 64), dtype=int)
+    counts = P.indptr[few + 1] - P.indptr[few]
+    some = np.arange(counts.sum()) + np.repeat(P.indptr[few] + counts - np.cumsum(counts), counts)
+    some_rows, some_columns = np.repeat(few, counts), P.indices[some].astype(int)
+    size, work, row = max(1, len(some)), _WORK + 10 * P.nnz, None
+    for k, grid, factors in _trials(bound, _strides(P, bound), max(1, _AT_ONCE // size)):
         if grid:
-            work -= len(some)
-            if work < 0:
+            factors = factors[: work // size]
+            work -= len(factors) * size
+            if not factors:
                 continue
 
-        def colors(j, k=k, grid=grid, factors=factors):
+        def colors(j, factors, k=k, grid=grid):
             return (j + sum(a * (j // s) for a, s in zip(factors, grid, strict=True))) % k
 
-        keys = np.sort(some_rows * k + colors(some_columns))
-        if (keys[1:] > keys[:-1]).all():
-            found = colors(j).astype(np.int32)
+        keys = np.sort(some_rows * k + colors(some_columns, np.array(factors).T[..., None]))
+        keys = keys.reshape(len(factors), len(some))
+        for promising in np.flatnonzero((keys[:, 1:] > keys[:, :-1]).all(axis=1)):
+            found = colors(np.arange(n), factors[promising]).astype(np.int32)
+            row = np.repeat(np.arange(m), np.diff(P.indptr)) if row is None else row
             if alone_in_line(row, found[P.indices] if grid else P.indices % k, m).all():
                 return found
     return None
 
 
-def _trials(bound, strides):
-    """Yield the numbers of colors, strides and factors to try, fewest colors first."""
+def _trials(bound, strides, at_once):
+    """Yield the numbers of colors and strides to try, fewest colors first, each with several tuples of factors."""
     grids = [(s,) for s in strides] + [(s, t) for s in strides for t in strides if t > s and t % s == 0]
     for k in range(max(bound, 1), min(bound + 16, 2 * bound + 2)):
-        yield k, (), ()
+        yield k, (), [()]
         if k < bound + 4:
             for grid in grids:
-                yield from ((k, grid, factors) for factors in itertools.product(range(1, k), repeat=len(grid)))
+                every = itertools.product(range(1, k), repeat=len(grid))
+                while factors := list(itertools.islice(every, at_once)):
+                    yield k, grid, factors
 
 
 def _strides(P, bound):
@@ -208,7 +217,9 @@ def _both(P, orders, limit):
     """Return colors of columns and rows, fewer than the limit: a few dense rows apart, or a few dense columns."""
     by_rows = _dense_rows_apart(P, orders, limit)
     limit = limit if by_rows is None else _count(by_rows[0]) + _count(by_rows[1])
-    by_columns = _dense_rows_apart(P.T.tocsr(), orders, limit)
+    # A column left as it is has at least one entry, and one row or more is apart.
+    counts = np.bincount(P.indices, minlength=P.shape[1])
+    by_columns = _dense_rows_apart(P.T.tocsr(), orders, limit) if counts.min() + 1 < limit else None
     return by_rows if by_columns is None else by_columns[::-1]
 
 
@@ -221,7 +232,7 @@ def _dense_rows_apart(P, orders, limit):
         if level + np.bincount(P.indices[dense]).max() >= limit:
             continue
         apart = np.flatnonzero(counts > level)
-        rows = _columns(P[apart].T.tocsr(), orders)
+        rows = np.zeros(1, np.int32) if len(apart) == 1 else _columns(P[apart].T.tocsr(), orders)
         kept = P.copy()
         kept.data = ~dense
         kept.eliminate_zeros()
