@@ -128,8 +128,8 @@ def color(
 def _columns(P, orders, method=greedy):
     """Return the best coloring of columns that the orders give, and stop at one that cannot be bettered."""
     bound, best, matrix, lists = _largest(P), None, None, None
-    if P.nnz == P.shape[0] * P.shape[1]:
-        return np.arange(P.shape[1], dtype=np.int32)
+    if P.nnz == P.shape[0] * P.shape[1] or (method is greedy and bound == P.shape[1]):
+        return np.arange(P.shape[1], dtype=np.int32)  # no two columns may share a color
     enough = _fewest_of_stars(P) if method is star else bound
     for seed, order in enumerate(orders):
         if order == "cyclic":
