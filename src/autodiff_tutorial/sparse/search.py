@@ -175,8 +175,8 @@ def _cyclic(P, bound):
         def colors(j, factors, k=k, grid=grid):
             return (j + sum(a * (j // s) for a, s in zip(factors, grid, strict=True))) % k
 
-        keys = np.sort(some_rows * k + colors(some_columns, np.array(factors).T[..., None]))
-        keys = keys.reshape(len(factors), len(some))
+        tried = colors(some_columns, np.array(factors).T[..., None]) if grid else some_columns[None] % k
+        keys = np.sort(some_rows * k + tried)
         for promising in np.flatnonzero((keys[:, 1:] > keys[:, :-1]).all(axis=1)):
             found = colors(np.arange(n), factors[promising]).astype(np.int32)
             row = np.repeat(np.arange(m), np.diff(P.indptr)) if row is None else row
