@@ -1,5 +1,7 @@
 """Integrals over many intervals by one rule, and over the hard ones again, by halving."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -21,10 +23,6 @@ def integrals(g, a, b, args, consts, rule, rtol, atol, max_intervals):
     def halved(operands):
         return _by_halving(f, *operands, rule, rtol, atol, max_intervals)
 
-    def again():
-        hard = ~(error <= atol + rtol * abs(value)) & ~jnp.isnan(a + b)
-        return tuple(_again(halved, hard, (a, b, *args), (value, error)))
-
     if max_intervals > 1 and len(a) <= LANES:
         return tuple(jax.vmap(halved)((a, b, *args)).T)
     # The nodes of finite intervals are cheaper to find.
@@ -32,26 +30,28 @@ def integrals(g, a, b, args, consts, rule, rtol, atol, max_intervals):
     value, error = jax.lax.cond(finite, lambda: first_pass(_finite), lambda: first_pass(_any))
     if max_intervals == 1:
         return value, error
-    done = jnp.all(error <= atol + rtol * abs(value))
-    return jax.lax.cond(done, lambda: (value, error), again)
+    hard = ~(error <= atol + rtol * abs(value)) & ~jnp.isnan(a + b)
+    again = functools.partial(_again, halved, hard, (a, b, *args), (value, error))
+    return jax.lax.cond(jnp.any(hard), again, lambda: (value, error))
 
 
 def _again(program, chosen, operands, results):
     """Run a program for the chosen rows of operands, a few side by side, and write what it returns over results."""
-    size = len(chosen)
-    lanes = min(LANES, size)
-    rows = jnp.nonzero(chosen, size=size + lanes, fill_value=size)[0]
+    # Where the k-th of them is, is looked up when it is needed: a list of all would be longer than what is integrated.
+    counts = jnp.cumsum(chosen, dtype=jnp.int32)
+    lanes = min(LANES, len(chosen))
 
     def unfinished(state):
-        return state[0] < chosen.sum()
+        return state[0] < counts[-1]
 
     def chunk(state):
         start, results = state
-        where = jax.lax.dynamic_slice(rows, (start,), (lanes,))
+        where = jnp.searchsorted(counts, start + 1 + jnp.arange(lanes, dtype=jnp.int32))
         found = jax.vmap(program)([operand.at[where].get(mode="clip") for operand in operands])
-        return start + lanes, results.at[:, where].set(found.T, mode="drop")
+        results = [result.at[where].set(new, mode="drop") for result, new in zip(results, found.T, strict=True)]
+        return start + lanes, tuple(results)
 
-    return jax.lax.while_loop(unfinished, chunk, (0, jnp.stack(results)))[1]
+    return jax.lax.while_loop(unfinished, chunk, (jnp.int32(0), results))[1]
 
 
 def _finite(a, b):
