@@ -1,7 +1,5 @@
 """Integrals over many intervals by one rule, and over the hard ones again, by halving."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 
@@ -11,28 +9,45 @@ LANES, WRITTEN_OUT = 1024, 31
 
 
 def integrals(g, a, b, args, consts, rule, rtol, atol, max_intervals):
-    """Return the integrals of g(x, *args, *consts) from a to b, vectors as args, and estimates of their errors."""
+    """Return the integrals of g(x, *args, *consts) from a to b, vectors as args, their errors, and which suffice."""
 
     def f(x, *args):
         return g(x, *args, *consts)
 
-    def first_pass(mapping):
-        value, error, scale = _by_rule(jax.vmap(f), mapping(a, b), args, rule, first=True)
-        return jnp.where(a == b, 0, value * scale), jnp.where(a == b, 0, error * abs(scale))
+    def first_pass(mapping, bound=False):
+        value, error, scale = _by_rule(jax.vmap(f), mapping(a, b), args, rule, first=True, bound=bound)
+        return checked(jnp.where(a == b, 0, value * scale), jnp.where(a == b, 0, error * abs(scale)))
+
+    def checked(value, error):
+        return value, error, error <= atol + rtol * abs(value)
 
     def halved(operands):
         return _by_halving(f, *operands, rule, rtol, atol, max_intervals)
 
+    def marked(mapping):
+        value, _, surely = first_pass(mapping, bound=True)
+        return jnp.where(surely, value, jnp.nan)
+
+    def by_way(program):
+        # The nodes of finite intervals are cheaper to find.
+        return jax.lax.cond(finite, lambda: program(_finite), lambda: program(_any))
+
+    def again():
+        value, error, converged = first_pass(_any)
+        return checked(*_again(halved, ~converged & ~jnp.isnan(a + b), (a, b, *args), (value, error)))
+
     if max_intervals > 1 and len(a) <= LANES:
-        return tuple(jax.vmap(halved)((a, b, *args)).T)
-    # The nodes of finite intervals are cheaper to find.
+        return checked(*jax.vmap(halved)((a, b, *args)).T)
     finite = jnp.all(jnp.isfinite(a) & jnp.isfinite(b))
-    value, error = jax.lax.cond(finite, lambda: first_pass(_finite), lambda: first_pass(_any))
     if max_intervals == 1:
-        return value, error
-    hard = ~(error <= atol + rtol * abs(value)) & ~jnp.isnan(a + b)
-    again = functools.partial(_again, halved, hard, (a, b, *args), (value, error))
-    return jax.lax.cond(jnp.any(hard), again, lambda: (value, error))
+        return by_way(first_pass)
+    # Most often a bound of the errors tells that all will do. With the values it takes one loop, which returns one
+    # array, so what does not surely do is marked in it; the errors themselves are computed where somebody asks.
+    value = by_way(marked)
+    # XLA's sums keep a NaN, which its largest elements may not.
+    return jax.lax.cond(
+        jnp.isnan(value.sum()), again, lambda: (value, by_way(first_pass)[1], jnp.ones(a.shape, bool))
+    )
 
 
 def _again(program, chosen, operands, results):
@@ -80,11 +95,12 @@ def _any(a, b):
     return place, jnp.where(a_infinite | b_infinite, way, half), (a, b)
 
 
-def _by_rule(f, placed, args, rule, part=(0.0, 0.0, 1.0), first=False):
+def _by_rule(f, placed, args, rule, part=(0.0, 0.0, 1.0), first=False, bound=False):
     """Integrate by a rule over a part of (-1, 1), its distances from the ends and half its width; return the error too.
 
     The estimate is QUADPACK's. To it comes what nodes contribute that round to an end of the interval, where f may be
-    anything. A factor is returned apart: where a result is a product, XLA computes all of them in one loop.
+    anything. A factor is returned apart: where a result is a product, XLA computes all of them in one loop. Instead of
+    the estimate, an upper bound of it can be had, for which the nodes are seen once only.
     """
     (place, scale, (a, b)), (start, end, half) = placed, part
     eps = jnp.finfo(a.dtype).eps
@@ -118,10 +134,14 @@ def _by_rule(f, placed, args, rule, part=(0.0, 0.0, 1.0), first=False):
         return jax.lax.fori_loop(0, len(w), add, zeros)
 
     value, off, size, lost = sums(lambda w, coarse, y, lost: (w * y, (w - coarse) * y, w * abs(y), w * lost))
+    least, lost = 50 * eps * size, 4 * lost
+    if bound:
+        # Whatever the spread, the estimate is at most 200 |off|; it may be rounded up.
+        return value, 1.01 * (jnp.maximum(200 * abs(off), least) + lost), half * scale
     (spread,) = sums(lambda w, coarse, y, lost: (w * abs(y - value / 2),))
     ratio = jnp.minimum(1, 200 * abs(off) / jnp.where(spread > 0, spread, 1))
     error = jnp.where(spread > 0, spread * ratio * jnp.sqrt(ratio), abs(off))
-    return value, jnp.maximum(error, 50 * eps * size) + 4 * lost, half * scale
+    return value, jnp.maximum(error, least) + lost, half * scale
 
 
 def _by_halving(f, a, b, *rest):

@@ -112,8 +112,7 @@ def integrate(
 
 def _differentiable(call, g, a, b, args, consts, options):
     """Return the integrals of g(x, *args, *consts) for vectors a, b and args, by Leibniz' rule in each of these."""
-    value, error = integrals(g, *jax.lax.stop_gradient((a, b, args, consts)), *options)
-    _, rtol, atol, _ = options
+    value, error, converged = integrals(g, *jax.lax.stop_gradient((a, b, args, consts)), *options)
 
     @jax.custom_jvp
     def integral(value, a, b, args, consts):
@@ -137,7 +136,7 @@ def _differentiable(call, g, a, b, args, consts, options):
         return integral(*primals), tangent
 
     integral.defjvp(rule, symbolic_zeros=True)
-    return Integral(integral(value, a, b, args, consts), error, error <= atol + rtol * abs(value))
+    return Integral(integral(value, a, b, args, consts), error, converged)
 
 
 def _moves(dot):
