@@ -141,9 +141,10 @@ def anderson(
 
     def step(state):
         y, g, past_y, past_g, k = state
-        new = y + g - _best_change(g, past_y, past_g, k)
+        new = y + g - _best_change(g, past_y, past_g)
         new_g = f(new) - new
-        past_y, past_g = past_y.at[k % memory].set(new - y), past_g.at[k % memory].set(new_g - g)
+        # The newest first: a ring would be indexed by k, which under `jax.vmap` is slow to read and to write.
+        past_y, past_g = (jnp.stack([d, *past[:-1]]) for d, past in ((new - y, past_y), (new_g - g, past_g)))
         # Not finite: keep y, and end with a g that is NaN.
         good = jnp.all(jnp.isfinite(new_g))
         return jnp.where(good, new, y), jnp.where(good, new_g, jnp.nan), past_y, past_g, k + 1
@@ -154,21 +155,24 @@ def anderson(
     return Solution(unravel(y), (relative(g, y, rtol, atol) <= 1) & jnp.isfinite(residual), k, residual)
 
 
-def _best_change(g, past_y, past_g, k):
+def _best_change(g, past_y, past_g):
     """Return (dY + dG) gamma, by Gram and Schmidt from the newest difference to the oldest."""
     # A factorization from a library would do, but many small ones at once can block each other on a CPU of few cores.
-    memory, eps = len(past_y), jnp.finfo(g.dtype).eps
-    change, done = jnp.zeros_like(g), []
-    for j in range(1, memory + 1):
-        d_y, d_g = past_y[(k - j) % memory], past_g[(k - j) % memory]
-        before = jnp.linalg.norm(d_g)
-        for other_y, other_g in done:
-            part = other_g @ d_g
-            d_y, d_g = d_y - part * other_y, d_g - part * other_g
-        size = jnp.linalg.norm(d_g)
+    # With dG = Q R, gamma solves R gamma = Q^T g: differences of y are not touched before it is known.
+    eps = jnp.finfo(g.dtype).eps
+    Q, R, gamma = [], [], []
+    for d in past_g:
+        column = []
+        for q in Q:
+            column.append(q @ d)
+            d -= column[-1] * q
+        size = jnp.linalg.norm(d)
         # What is left of a difference that says nothing new is rounding.
-        new = size > 1e3 * eps * before
-        d_y, d_g = (jnp.where(new, d / jnp.where(new, size, 1), 0) for d in (d_y, d_g))
-        change += (d_g @ g) * (d_y + d_g)
-        done.append((d_y, d_g))
-    return change
+        new = size > 1e3 * eps * jnp.linalg.norm(jnp.stack([*column, size]))
+        size = jnp.where(new, size, 1)
+        Q.append(jnp.where(new, d / size, 0))
+        R.append([*column, size])
+    for k in reversed(range(len(Q))):
+        later = sum(R[j][k] * factor for j, factor in enumerate(gamma, k + 1))
+        gamma.insert(0, (Q[k] @ g - later) / R[k][k])
+    return sum(factor * (d_y + d_g) for factor, d_y, d_g in zip(gamma, past_y, past_g, strict=True))
