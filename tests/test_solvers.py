@@ -201,6 +201,9 @@ FAILURES = {
     "a slow map in float32": lambda: solvers.picard(lambda y: y + 1e-3 * (1 - y), jnp.float32(0)),
     "overflow": lambda: solvers.picard(lambda y: jnp.exp(y), 1.0),
     "no fixed point": lambda: solvers.anderson(lambda y: y + 1, 0.0),
+    "a NaN among thousands": lambda: solvers.anderson(
+        lambda y: y / 2 + jnp.where(jnp.arange(5000) == 2500, jnp.nan, 0), jnp.zeros(5000)
+    ),
     "a start on a maximum": lambda: solvers.newton_cg(lambda y: jnp.sum(jnp.cos(y)), jnp.zeros(2)),
     "a flat minimum": lambda: solvers.newton_cg(lambda y: y**4, 1.0),
     "a short first step": lambda: solvers.picard(lambda y: y + 1e-4 * (1 - y), 0.0, rtol=1e-3, atol=1e-3, max_steps=9),
