@@ -284,6 +284,22 @@ def test_hard_intervals_are_found_among_easy_ones():
     assert bool(found.converged[known].all())
 
 
+@pytest.mark.parametrize("rate", [0.1, 1.0])
+def test_easy_intervals_get_one_rule(rate):
+    """Where errors are bounded at once, or known to be small, value, error and flag are the rule's; also one alone."""
+    b = np.linspace(1, 3, 2000)
+
+    def found(b, **options):
+        return integrate(lambda x: jnp.cos(rate * x) * jnp.exp(-x), 0.0, b, **options)
+
+    once = jax.jit(lambda b: found(b, max_intervals=1))(b)
+    assert bool(once.converged.all())
+    for field, of_rule in once._asdict().items():
+        alone = jax.jit(lambda b, field=field: getattr(found(b), field))(b)
+        for other in (alone, getattr(jax.jit(found)(b), field)):
+            np.testing.assert_allclose(other, of_rule, rtol=1e-12, atol=1e-15)
+
+
 def test_shapes_broadcast():
     """Ends and parameters of shapes (3, 1), (4,) and () give integrals of shape (3, 4), lists and integers included."""
     a, b = np.array([[0.0], [1.0], [2.0]]), np.arange(4)

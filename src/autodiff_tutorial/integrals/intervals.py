@@ -45,9 +45,7 @@ def integrals(g, a, b, args, consts, rule, rtol, atol, max_intervals):
     # array, so what does not surely do is marked in it; the errors themselves are computed where somebody asks.
     value = by_way(marked)
     # XLA's sums keep a NaN, which its largest elements may not.
-    return jax.lax.cond(
-        jnp.isnan(value.sum()), again, lambda: (value, by_way(first_pass)[1], jnp.ones(a.shape, bool))
-    )
+    return jax.lax.cond(jnp.isnan(value.sum()), again, lambda: (value, by_way(first_pass)[1], jnp.ones(a.shape, bool)))
 
 
 def _again(program, chosen, operands, results):
