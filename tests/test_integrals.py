@@ -274,6 +274,7 @@ def test_hard_intervals_are_found_among_easy_ones():
     a, b, t = rng.uniform(-1, 0, 5000), rng.uniform(0, 1, 5000), np.ones(5000)
     t[rng.permutation(5000)[:1500]] = 1e-3
     a[7], b[8], b[9], a[10], a[11] = -INF, INF, a[9], np.nan, INF
+    a[12], b[12], t[12] = -INF, INF, 1e-3
     found = jax.jit(lambda a, b, t: integrate(lambda x, t: t / (t**2 + x**2), a, b, (t,)))(a, b, t)
     truth = np.arctan(b / t) - np.arctan(a / t)
     known = np.arange(5000) != 10

@@ -26,7 +26,7 @@ def integrals(g, a, b, args, consts, rule, rtol, atol, max_intervals):
 
     def marked(mapping):
         value, _, surely = first_pass(mapping, bound=True)
-        return jnp.where(surely, value, jnp.nan)
+        return jnp.where(surely, value, jnp.inf)
 
     def by_way(program):
         # The nodes of finite intervals are cheaper to find.
@@ -34,7 +34,7 @@ def integrals(g, a, b, args, consts, rule, rtol, atol, max_intervals):
 
     def again():
         value, error, converged = first_pass(_any)
-        return checked(*_again(halved, ~converged & ~jnp.isnan(a + b), (a, b, *args), (value, error)))
+        return checked(*_again(halved, ~converged & ~(jnp.isnan(a) | jnp.isnan(b)), (a, b, *args), (value, error)))
 
     if max_intervals > 1 and len(a) <= LANES:
         return checked(*jax.vmap(halved)((a, b, *args)).T)
@@ -42,10 +42,9 @@ def integrals(g, a, b, args, consts, rule, rtol, atol, max_intervals):
     if max_intervals == 1:
         return by_way(first_pass)
     # Most often a bound of the errors tells that all will do. With the values it takes one loop, which returns one
-    # array, so what does not surely do is marked in it; the errors themselves are computed where somebody asks.
+    # array, so what does not surely do is infinite in it; the errors themselves are computed where somebody asks.
     value = by_way(marked)
-    # XLA's sums keep a NaN, which its largest elements may not.
-    return jax.lax.cond(jnp.isnan(value.sum()), again, lambda: (value, by_way(first_pass)[1], jnp.ones(a.shape, bool)))
+    return jax.lax.cond(value.max() < jnp.inf, lambda: (value, by_way(first_pass)[1], jnp.ones(a.shape, bool)), again)
 
 
 def _again(program, chosen, operands, results):
