@@ -102,11 +102,14 @@ def tolerances(call, dtype, rtol, atol, most, default=None, count="max_steps"):
 def largest(v):
     """Return the largest absolute value, or NaN if there is one."""
     size = abs(v)
-    # A maximum of thousands of numbers may lose a NaN on a CPU, as XLA computes it; a sum keeps it.
-    return jnp.where(jnp.isnan(jnp.sum(size)), jnp.nan, jnp.max(size))
+    # On a CPU, XLA's maximum over thousands of numbers, in one row or in many, may lose a NaN; a sum keeps it.
+    most = jnp.max(size)
+    return most if size.size == 1 else jnp.where(jnp.isnan(jnp.sum(size)), jnp.nan, most)
 
 
 def relative(change, y, rtol, atol):
     """Return the largest change in units of what is tolerated: at most 1 where all is well."""
     tolerated = atol + rtol * abs(y)
-    return largest(jnp.where(change == 0, 0, change / jnp.where(tolerated > 0, tolerated, jnp.finfo(y.dtype).tiny)))
+    return largest(
+        jnp.where(change == 0, 0, abs(change) / jnp.where(tolerated > 0, tolerated, jnp.finfo(y.dtype).tiny))
+    )
