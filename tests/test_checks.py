@@ -64,6 +64,13 @@ def test_wrong_jvp_is_rejected(jvp, dtype):
         check_derivatives(jnp.sin, jnp.array([0.3, 1.1, -2.0], dtype), jvp=jvp)
 
 
+def test_one_component_among_thousands_that_is_no_number_is_rejected():
+    """XLA's maximum over thousands of numbers may lose a NaN; the check does not."""
+    x = jnp.linspace(0.0, 1.0, 10_000)
+    with pytest.raises(AssertionError, match="law of finite differences"):
+        check_derivatives(jnp.sin, x, jvp=lambda x, t: (jnp.cos(x) * t).at[5000].set(jnp.nan))
+
+
 WRONG_VJP = {
     "sign": lambda x, g: -jnp.asarray(A).T @ g,
     "factor": lambda x, g: (1 + 1e-10) * (jnp.asarray(A).T @ g),

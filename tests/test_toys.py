@@ -149,6 +149,28 @@ def test_a_mesh_changes_no_bit():
     assert same(toys.fit_toys(likelihood, data), toys.fit_toys(likelihood, data, chunk_size=1500, mesh=mesh))
 
 
+@jax.custom_jvp
+def without_slope(x, without):
+    return 0 * x
+
+
+without_slope.defjvp(lambda primals, tangents: (0 * primals[0], jnp.where(primals[1] > 0, jnp.nan, 0) * tangents[0]))
+
+
+def test_a_slope_that_is_no_number_is_no_minimum():
+    """One slope of a toy is NaN, the others vanish: XLA's maximum over many toys may lose the NaN; the flag does not."""
+
+    def nll(p, d):
+        return ((p - d) ** 2).sum() + without_slope(p[0], d[0])
+
+    likelihood = hep_fits.Likelihood(nll, jnp.zeros(8), jnp.array([[-5.0, 5.0]] * 8), [f"p{k}" for k in range(8)])
+    data = np.zeros((1000, 8))
+    data[500, 0] = 1.0
+    with pytest.warns(RuntimeWarning, match="1 of 1000"):
+        found = toys.fit_toys(likelihood, data)
+    assert np.flatnonzero(~found.converged).tolist() == [500]
+
+
 def test_a_toy_that_fails_is_flagged_and_stops_no_other():
     good = hep_models.load("uncorrelated").likelihood
 

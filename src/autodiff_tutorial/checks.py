@@ -156,7 +156,8 @@ def _difference(flat_f, flat_x, x_dot):
 
 def _largest(gap, size):
     """Return the largest gap relative to its size; a gap of zero is none, whatever the size."""
-    return float(jnp.max(jnp.where(gap == 0, 0, gap / size)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.max(np.where(gap == 0, 0, np.asarray(gap) / size)))
 
 
 def _flattened(tree, like, name, words):

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from autodiff_tutorial.hep_fits.structure import curvatures, dense
+from autodiff_tutorial.solvers.problems import largest
 
 
 class Minimum(NamedTuple):
@@ -47,7 +48,7 @@ def minimize(value, y, lower, upper, max_steps, structure=None, damping=0.0) -> 
         hessian = structure.products(hvp, y)
         slopes = gradient / jnp.sqrt(curvatures(structure.diagonal(hessian)))
         free = ~held(slopes, y)
-        return f, gradient, hessian, free, jnp.max(jnp.where(free, abs(slopes), 0), axis=0)
+        return f, gradient, hessian, free, largest(jnp.where(free, slopes, 0), axis=0)
 
     def held(slopes, y):
         return (lower == upper) | (y <= lower) & (slopes > tolerance) | (y >= upper) & (slopes < -tolerance)

@@ -61,7 +61,7 @@ def check_linear(mv, n, dtype):
     if isinstance(once, jax.core.Tracer):
         return
     # Where sums run in parallel they may be added in another order, hence a tolerance.
-    gap, size = (float(jnp.max(abs(a))) for a in (scaled + 2 * once, once))
+    gap, size = (np.max(abs(np.asarray(a))) for a in (scaled + 2 * once, once))
     if not gap <= jnp.finfo(dtype).eps ** 0.5 * size:
         raise ValueError(
             "`linear_maps.LinearMap(mv=...)` should be linear. Got one with A(-2 r) unlike -2 A(r). "

@@ -99,12 +99,12 @@ def tolerances(call, dtype, rtol, atol, most, default=None, count="max_steps"):
     return given["rtol"], given["atol"], checked_size(count, most, call)
 
 
-def largest(v):
+def largest(v, axis=None):
     """Return the largest absolute value, or NaN if there is one."""
     size = abs(v)
     # On a CPU, XLA's maximum over thousands of numbers, in one row or in many, may lose a NaN; a sum keeps it.
-    most = jnp.max(size)
-    return most if size.size == 1 else jnp.where(jnp.isnan(jnp.sum(size)), jnp.nan, most)
+    most = jnp.max(size, axis)
+    return most if size.size == 1 else jnp.where(jnp.isnan(jnp.sum(size, axis)), jnp.nan, most)
 
 
 def relative(change, y, rtol, atol):
