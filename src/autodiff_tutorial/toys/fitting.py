@@ -106,11 +106,15 @@ def checked_toys(call, likelihood, data):
     least = -np.inf if likelihood.data_min is None else np.asarray(likelihood.data_min)
     if np.size(least) not in (1, data.shape[1]):
         raise ValueError(f"`{call}(data=...)` should have shape (N, {np.size(least)}). Got shape {data.shape}.")
-    wrong = ~(np.isfinite(data) & (data >= least))
-    if np.any(wrong):
-        row, k = (int(index[0]) for index in np.nonzero(wrong))
-        raise ValueError(
-            f"`{call}(data=...)` should be finite, with counts of 0 or more. Got {float(data[row, k])} at position "
-            f"{k} of toy {row}."
-        )
+    least = np.maximum(least, np.finfo(data.dtype).min)
+    # So many at a time stay in the cache.
+    for first in range(0, len(data), 1024):
+        part = data[first : first + 1024]
+        wrong = ~((part >= least) & (part < np.inf))
+        if np.any(wrong):
+            row, k = (int(index[0]) for index in np.nonzero(wrong))
+            raise ValueError(
+                f"`{call}(data=...)` should be finite, with counts of 0 or more. Got {float(part[row, k])} at position "
+                f"{k} of toy {first + row}."
+            )
     return data
