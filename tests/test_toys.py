@@ -147,6 +147,10 @@ def test_a_mesh_changes_no_bit():
     likelihood, data = hep_models.load("uncorrelated").likelihood, drawn("uncorrelated", 3000)
     mesh = jax.sharding.Mesh(np.array(jax.devices()), ("toys",))
     assert same(toys.fit_toys(likelihood, data), toys.fit_toys(likelihood, data, chunk_size=1500, mesh=mesh))
+    count, elsewhere = counting(), jax.device_put(KEY, jax.devices()[-1])
+    found, others = (toys.hypotest(1.0, [2.0], count, key, 700, mesh=m) for key, m in ((KEY, None), (elsewhere, mesh)))
+    tolerance = 0 if jax.devices()[0].platform == "cpu" else 1e-9
+    assert all(np.allclose(a, b, tolerance, tolerance) for a, b in zip(found.signal, others.signal, strict=True))
 
 
 @jax.custom_jvp

@@ -128,16 +128,19 @@ def test_a_run_killed_twice_ends_with_the_same_bytes(whole, tmp_path):
     assert content(path) == content(whole)
 
 
-def test_two_processes_give_the_bytes_that_one_gives(whole, tmp_path):
+def test_two_processes_give_the_bytes_that_one_gives(tmp_path):
+    """Files of odd numbers of toys, and one of very few, are shared as well."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    path = tmp_path / "two"
-    together = ["--coordinator", address, "--processes", "2", "--process"]
-    processes = [start(arguments(path, *together, k)) for k in range(2)]
+    one, two = tmp_path / "one", tmp_path / "two"
+    odd, together = ["--toys-a-file", 3333], ["--coordinator", address, "--processes", "2", "--process"]
+    processes = [start(arguments(two, *odd, *together, k)) for k in range(2)]
     said = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
-    assert content(path) == content(whole)
+    assert main(arguments(one, *odd)) == 0
+    assert [len(np.load(file)["signal_q"]) for file in sorted(two.glob("toys-*.npz"))] == [3333, 3333, 3333, 1]
+    assert content(two) == content(one)
 
 
 # Shards.

@@ -107,10 +107,8 @@ def _run(options):
     if options.verify:
         return _verify(store, trial)
     _make(store, missing, trial)
-    # All processes take part in every fit.
-    asymptotic = trial.asymptotic(likelihood.expected)
     if jax.process_index() == 0:
-        _report(store, trial.q, trial.converged, asymptotic)
+        _report(store, trial.q, trial.converged, trial.asymptotic(likelihood.expected))
     return 0
 
 

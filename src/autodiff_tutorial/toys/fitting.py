@@ -9,7 +9,7 @@ from autodiff_tutorial.hep_fits import Likelihood
 from autodiff_tutorial.hep_fits.fits import hold, warn_of
 from autodiff_tutorial.hep_fits.likelihoods import checked_likelihood
 from autodiff_tutorial.linear_maps.checking import kind_of
-from autodiff_tutorial.toys.lockstep import ToyFits, fitter
+from autodiff_tutorial.toys.lockstep import ToyFits, fitter, shared
 
 
 def fit_toys(
@@ -43,11 +43,11 @@ def fit_toys(
     covariance : bool
         Whether covariances are returned: N p^2 numbers.
     chunk_size : int, optional
-        How many toys are on a device at a time, which bounds its memory; rounded up to what is fitted side by side.
-        By default 4096 on CPUs, 65536 on others.
+        How many toys go to a device at a time, which bounds its memory, as few are there at once; rounded up to what
+        is fitted side by side. By default 4096 on CPUs, 65536 on others.
     mesh : jax.sharding.Mesh, optional
-        Devices over which each chunk is spread, those of other processes included. By default the first one; its
-        cores are all used.
+        Devices over which toys are spread, those of other processes included: each process fits its share, and all
+        return all. By default the first device; its cores are all used.
 
     Returns
     -------
@@ -83,7 +83,8 @@ def fit_toys(
     y, lower, upper = (np.asarray(part) for part in hold(call, likelihood, fixed or {}, y, lower, upper))
     if np.all(lower == upper):
         raise ValueError(f"`{call}` should have a parameter that is free. Got all of them fixed.")
-    found = fitter(call, likelihood, y.dtype, data.shape[1], chunk_size, mesh, covariance)(data, y, lower, upper)
+    fit = fitter(call, likelihood, y.dtype, data.shape[1], chunk_size, mesh, covariance)
+    found = shared(mesh, len(data), lambda first, end: fit(data[first:end], y, lower, upper))
     warn_of(call, found.converged, "they are flagged")
     return found
 

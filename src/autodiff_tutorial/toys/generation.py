@@ -5,6 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import PartitionSpec
 
 from autodiff_tutorial.custom_rules.checking import checked_floats, is_traced
 from autodiff_tutorial.hep_fits import Likelihood
@@ -60,10 +61,17 @@ def generate(likelihood: Likelihood, params, key, n: int, *, first: int = 0) -> 
     return drawn(likelihood.sample, n, params, key, jnp.uint32(first))
 
 
-@partial(jax.jit, static_argnames=("sample", "n"))
-def drawn(sample, n, params, key, first):
-    numbers = first + jnp.arange(n, dtype=jnp.uint32)
-    return jax.vmap(lambda k: sample(params, jax.random.fold_in(key, k)))(numbers)
+@partial(jax.jit, static_argnames=("sample", "n", "sharding"))
+def drawn(sample, n, params, key, first, sharding=None):
+    def draw(params, key, numbers):
+        return jax.vmap(lambda k: sample(params, jax.random.fold_in(key, k)))(numbers)
+
+    if sharding is not None:
+        # Each device draws its own toys, and waits for no other.
+        toys, all_alike = sharding.spec, PartitionSpec()
+        specs = (all_alike, all_alike, toys)
+        draw = jax.shard_map(draw, mesh=sharding.mesh, in_specs=specs, out_specs=toys, check_vma=False)
+    return draw(params, key, first + jnp.arange(n, dtype=jnp.uint32))
 
 
 def checked_sampling(call, likelihood, params, key):

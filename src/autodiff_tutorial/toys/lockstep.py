@@ -2,7 +2,8 @@
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
+from threading import BoundedSemaphore
 from typing import Any, NamedTuple
 
 import jax
@@ -77,11 +78,29 @@ def fitter(call, likelihood, dtype, d, chunk_size, mesh, covariance=False):
         _check_vectorized(call, nll, dtype, p, d)
     device = next(iter(jnp.zeros(()).devices())) if mesh is None else mesh.devices.flat[0]
     on_cpu = device.platform == "cpu"
-    return _Fitter(*_compiled(nll, vectorized, np.dtype(dtype), p, d, chunk_size, mesh, covariance, on_cpu))
+    own = None if mesh is None else tuple(d for d in mesh.devices.flat if d.process_index == jax.process_index())
+    return _compiled(nll, vectorized, np.dtype(dtype), p, d, chunk_size, own, covariance, on_cpu)
+
+
+def shared(mesh, n, work):
+    """Do work for this process's share of n toys, from one number to another; return what all find, to all."""
+    processes = [0] if mesh is None else sorted({device.process_index for device in mesh.devices.flat})
+    if len(processes) == 1:
+        return work(0, n)
+    # All shares are of one size, so that the last ones may overlap.
+    size = -(-n // len(processes))
+    starts = np.minimum(size * np.arange(len(processes)), n - size)
+    first = int(starts[processes.index(jax.process_index())])
+    speakers = [next(d for d in mesh.devices.flat if d.process_index == process) for process in processes]
+    spread = NamedSharding(Mesh(np.array(speakers), ("processes",)), PartitionSpec("processes"))
+    found = jax.tree.map(partial(jax.make_array_from_process_local_data, spread), work(first, first + size))
+    toys = np.arange(n)
+    places = toys + (size * np.arange(len(processes)) - starts)[toys // size]
+    return jax.tree.map(lambda part: part[places], multihost_utils.process_allgather(found, tiled=True))
 
 
 @lru_cache(maxsize=32)
-def _compiled(nll, vectorized, dtype, p, d, chunk_size, mesh, covariance, on_cpu):
+def _compiled(nll, vectorized, dtype, p, d, chunk_size, devices, covariance, on_cpu):
     structure = structure_of(nll, dtype, p, d)
     values = nll if vectorized else jax.vmap(nll, in_axes=1)
     side_by_side = _side_by_side(structure, d) if on_cpu else 2**15
@@ -108,12 +127,17 @@ def _compiled(nll, vectorized, dtype, p, d, chunk_size, mesh, covariance, on_cpu
         found = jax.lax.map(lambda part: block(*part, lower, upper, damping), tuple(parts))
         return jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:]), found)
 
-    if mesh is None:
-        return jax.jit(run), rows, None, describe().cores if on_cpu else 2, {}
-    toys, all_alike = PartitionSpec(mesh.axis_names), PartitionSpec()
+    # On CPUs threads compute; elsewhere some of them copy what goes in and comes out, while two programs are run.
+    size, cores = 1 if devices is None else len(devices), describe().cores
+    threads = -(-cores // size) + (size > 1) if on_cpu else min(4, max(2, cores))
+    turns = BoundedSemaphore(threads if on_cpu else 2)
+    if devices is None:
+        return _Fitter(jax.jit(run), rows, 1, None, threads, turns, {})
+    toys, all_alike = PartitionSpec("toys"), PartitionSpec()
+    mesh = Mesh(np.array(devices), ("toys",))
     specs = (toys, toys, toys, all_alike, all_alike, all_alike)
     spread = jax.shard_map(run, mesh=mesh, in_specs=specs, out_specs=toys, check_vma=False)
-    return jax.jit(spread), rows * mesh.size, NamedSharding(mesh, toys), 1, {}
+    return _Fitter(jax.jit(spread), rows * size, size, NamedSharding(mesh, toys), threads, turns, {})
 
 
 class _Fitter(NamedTuple):
@@ -121,17 +145,20 @@ class _Fitter(NamedTuple):
 
     program: Any
     rows: int
+    devices: int
     sharding: NamedSharding | None
     threads: int
+    turns: BoundedSemaphore  # of programs that use memory of the device
     steps: dict  # how many most toys have needed so far
+    fields: tuple = ToyFits._fields  # what is brought to the host
 
     def __call__(self, data, starts, lower, upper):
-        """Fit toys, each from its start; all that are not done after some steps together, then what has failed."""
-        starts = np.broadcast_to(starts, (len(data), np.shape(starts)[-1]))
-        found = self._fit(data, starts, lower, upper, slice(None), MAX_STEPS, 0.0)
+        """Fit toys from one start, or each from its own; all not done after some steps together, then what failed."""
+        found = self._fit(data, starts, lower, upper, MAX_STEPS, 0.0)
         failed = np.flatnonzero(~found.converged)
         if failed.size:
-            again = self._fit(data, _moved(starts, lower, upper), lower, upper, failed, _MANY_STEPS, _DAMPING)
+            others = _moved(starts if starts.ndim == 1 else starts[failed], lower, upper)
+            again = self._fit(data[failed], others, lower, upper, _MANY_STEPS, _DAMPING)
             better = again.converged | ~(again.nll > found.nll[failed])
             for part, new in zip(found, again, strict=True):
                 if part is not None:
@@ -139,17 +166,31 @@ class _Fitter(NamedTuple):
             found.retried[failed] = True
         return found
 
-    def _fit(self, data, starts, lower, upper, which, max_steps, damping):
-        data, starts, n = data[which], starts[which], len(data[which])
-        inputs = self._inputs(data[:1], starts[:1], max_steps)
-        shapes = jax.eval_shape(self.program, *inputs, lower, upper, data.dtype.type(damping))
-        found = jax.tree.map(lambda part: np.empty((n, *part.shape[1:]), part.dtype), shapes)
+    def _fit(self, data, starts, lower, upper, max_steps, damping):
+        n, p = data.shape[0], starts.shape[-1]
+        given = ((self.rows, data.shape[1]), data.dtype), ((self.rows, p), starts.dtype), ((self.rows,), np.int32)
+        shapes = (jax.ShapeDtypeStruct(*part) for part in given)
+        shapes = jax.eval_shape(self.program, *shapes, lower, upper, data.dtype.type(damping))
+        wanted = ToyFits(*(part if name in self.fields else None for name, part in shapes._asdict().items()))
+        found = jax.tree.map(lambda part: np.empty((n, *part.shape[1:]), part.dtype), wanted)
+        if starts.ndim == 1:
+            # The same for each chunk, so that it is moved once.
+            alike = jax.device_put(np.broadcast_to(starts, (self.rows, p)), self.sharding)
 
         def fit(rows, steps):
-            new = self._chunk(data[rows], starts[rows], lower, upper, damping, steps)
+            own = data[rows]
+            places = self._places(own.shape[0])
+            inputs = (
+                self._filled(own, places),
+                alike if starts.ndim == 1 else self._filled(starts[rows], places),
+                self._filled(np.full(own.shape[0], steps, np.int32), places, -1),
+            )
+            inputs = inputs if self.sharding is None else jax.device_put(inputs, self.sharding)
+            with self.turns:
+                new = jax.block_until_ready(self.program(*inputs, lower, upper, data.dtype.type(damping)))
             for part, values in zip(found, new, strict=True):
                 if part is not None:
-                    part[rows] = values
+                    part[rows] = np.asarray(values)[places]
 
         chunks = [slice(k, k + self.rows) for k in range(0, n, self.rows)]
         if damping not in self.steps:
@@ -182,26 +223,20 @@ class _Fitter(NamedTuple):
         with ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(in_context, parts))
 
-    def _chunk(self, data, starts, lower, upper, damping, max_steps):
-        inputs = self._inputs(data, starts, max_steps)
-        if self.sharding is not None:
-            inputs = [
-                jax.make_array_from_callback(part.shape, self.sharding, lambda index, part=part: part[index])
-                for part in inputs
-            ]
-        found = self.program(*inputs, lower, upper, data.dtype.type(damping))
-        if self.sharding is not None and not self.sharding.is_fully_addressable:
-            found = multihost_utils.process_allgather(found, tiled=True)
-        return jax.tree.map(lambda part: np.asarray(part)[: len(data)], found)
+    def _places(self, n):
+        """Return where in a chunk n toys go: as many to each device."""
+        if n == self.rows:
+            return slice(None)
+        device, place = np.divmod(np.arange(n), -(-n // self.devices))
+        return device * (self.rows // self.devices) + place
 
-    def _inputs(self, data, starts, max_steps):
-        """Return a full chunk; what fills it up takes no steps."""
-        missing = self.rows - len(data)
-        steps = np.full(len(data), max_steps, np.int32)
-        if not missing:
-            return [data, starts, steps]
-        parts = (data, data[:1]), (starts, starts[:1]), (steps, np.int32([-1]))
-        return [np.concatenate([part, np.repeat(fill, missing, axis=0)]) for part, fill in parts]
+    def _filled(self, part, places, fill=None):
+        """Return a full chunk; what fills it up, by default the first row, takes no steps."""
+        if part.shape[0] == self.rows:
+            return part
+        full = np.full((self.rows, *part.shape[1:]), part[0] if fill is None else fill, part.dtype)
+        full[places] = part
+        return full
 
 
 def _most(n_steps):
@@ -210,7 +245,7 @@ def _most(n_steps):
 
 def _moved(starts, lower, upper):
     """Return other starts, inside the bounds, off what may be a saddle, and not all alike."""
-    p = starts.shape[1]
+    p = starts.shape[-1]
     step = (0.1 * (1 + np.arange(p) / p) * np.maximum(1, abs(starts))).astype(starts.dtype)
     return np.clip(np.where(starts + step < upper, starts + step, starts - step), lower, upper)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from scipy.special import ndtr
 
 from autodiff_tutorial.hep_fits import Likelihood
@@ -15,7 +15,7 @@ from autodiff_tutorial.hep_fits.limits import N_SIGMA, tails
 from autodiff_tutorial.linear_maps.checking import checked_size
 from autodiff_tutorial.solvers.problems import is_number
 from autodiff_tutorial.toys.generation import checked_sampling, drawn
-from autodiff_tutorial.toys.lockstep import fitter
+from autodiff_tutorial.toys.lockstep import fitter, shared
 
 
 class Statistics(NamedTuple):
@@ -142,39 +142,66 @@ def hypotest(
     return compared(trial.q, trial.converged, signal, background)
 
 
+class _Chunks:
+    """Toys that stay on their device: whole chunks are as they are there, all others are copied to the host."""
+
+    def __init__(self, parts, n):
+        self.parts, self.shape, self.dtype = parts, (n, parts[0].shape[1]), parts[0].dtype
+
+    def __getitem__(self, rows):
+        size = self.parts[0].shape[0]
+        if isinstance(rows, slice):
+            part, n = self.parts[rows.start // size], self.shape[0] - rows.start
+            return part if n >= size else np.asarray(part)[:n]
+        found, (which, places) = np.empty((len(rows), self.shape[1]), self.dtype), np.divmod(rows, size)
+        for k in np.unique(which):
+            found[which == k] = np.asarray(self.parts[k])[places[which == k]]
+        return found
+
+
 class Trial:
     """All that toys of a test share: the parameters to draw from, and the fits of the data."""
 
     def __init__(self, call, mu, data, likelihood, key, chunk_size=None, mesh=None):
         y, lower, upper, data, self.poi = checked_test(call, mu, data, likelihood, key)
-        self.mu, self.key, self.sample, self.d = float(mu), key, likelihood.sample, data.size
-        self.fit = fitter(call, likelihood, y.dtype, data.size, chunk_size, mesh)
+        self.mu, self.key, self.sample, self.mesh = float(mu), key, likelihood.sample, mesh
+        fit = fitter(call, likelihood, y.dtype, data.size, chunk_size, mesh)
+        self.fit = fit._replace(fields=("params", "nll", "converged", "n_steps", "retried"))
         free = y.at[self.poi].max(0), lower.at[self.poi].max(0), upper
         held = [hold(call, likelihood, {self.poi: value}, *free) for value in (self.mu, 0.0)]
         self.bounds, self.held, _ = (tuple(map(np.asarray, case[1:])) for case in (free, *held))
         observed = np.asarray(data)[None]
-        fits = [self.fit(observed, *map(np.asarray, case)) for case in held]
+        cases = [tuple(map(np.asarray, case)) for case in held]
+        fits = [shared(mesh, 1, lambda *_, case=case: self.fit(observed, *case)) for case in cases]
         # With signal, and without it.
         self.truth = [fitted.params[0] for fitted in fits]
-        found = self.statistics(observed, self.truth[0])
+        found = shared(mesh, 1, lambda *_: self.statistics(observed, self.truth[0]))
         self.q, self.converged = found.q[0], bool(found.converged[0] and all(fitted.converged[0] for fitted in fits))
 
     def toys(self, hypothesis, first, n) -> Statistics:
-        """Return toys first, ... of a hypothesis: 0 with signal, 1 without it."""
+        """Return toys first, ... of a hypothesis: 0 with signal, 1 without it. Each process makes its share of them."""
+        return shared(self.mesh, n, lambda a, b: self._own(hypothesis, first + a, b - a))
+
+    def _own(self, hypothesis, first, n):
         key, truth = jax.random.fold_in(self.key, hypothesis), self.truth[hypothesis]
+        if self.fit.sharding is not None:
+            # Wherever it was made, all devices draw from it.
+            key = jax.device_put(key, NamedSharding(self.fit.sharding.mesh, PartitionSpec()))
         rows, parts = self.fit.rows, []
         # No more are held at once than keep all threads busy for a while.
-        size = 4 * rows * self.fit.threads
+        size = max(8, 2 * self.fit.threads) * rows
         for start in range(first, first + n, size):
-            data = np.empty((min(size, first + n - start), self.d), truth.dtype)
+            numbers = range(start, min(start + size, first + n), rows)
+            chunks = [None] * len(numbers)
 
-            def draw(k, start=start, data=data):
-                more = drawn(self.sample, rows, jnp.asarray(truth), key, jnp.uint32(start + k))
-                data[k : k + rows] = np.asarray(more)[: len(data) - k]
+            def draw(k, numbers=numbers, chunks=chunks):
+                number = jnp.uint32(numbers[k])
+                more = drawn(self.sample, rows, jnp.asarray(truth), key, number, self.fit.sharding)
+                chunks[k] = jax.block_until_ready(more.astype(truth.dtype))
 
             draw(0)
-            self.fit.spread(draw, range(rows, len(data), rows))
-            parts.append(self.statistics(data, truth))
+            self.fit.spread(draw, range(1, len(chunks)))
+            parts.append(self.statistics(_Chunks(chunks, min(size, first + n - start)), truth))
         return Statistics(*map(np.concatenate, zip(*parts, strict=True)))
 
     def asymptotic(self, expected) -> float:
