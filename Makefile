@@ -12,12 +12,14 @@ EXTRAS ?= .venv/with-torch
 # A Python for asdex, beside which `sparse` is timed, in .venv-asdex; without one, `make bench` leaves that out.
 PYTHON312 ?= $(firstword $(foreach python,python3.12 python3.13 $(wildcard ~/.pyenv/versions/3.1[23].*/bin/python),\
   $(shell $(python) -c 'import ensurepip, sys, venv; print(sys.executable)' 2>/dev/null)))
+# What `make bench` runs: --quick, in less than ten minutes, or --full, or --gpu.
+HOW ?= --quick
 export JUPYTER_PLATFORM_DIRS := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help book serve lab execute test lint chromium pdf bench bench-asdex clean
+.PHONY: help book serve lab execute test lint chromium pdf bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -67,15 +69,11 @@ chromium:
 pdf: .venv/with-book .venv/with-test chromium  ## print the book to _build/autodiff-tutorial.pdf
 	$(BIN)/python book/_ext/make_pdf.py
 
-bench: .venv/with-test .venv/with-hep .venv/with-bench  ## time the library against its peers
-	$(BIN)/python -m benchmarks.run
-	@$(if $(PYTHON312),$(MAKE) --no-print-directory bench-asdex,\
-	  echo "No Python 3.12 or 3.13 is found, so sparse is not timed (P3). Say which: make bench PYTHON312=python3.12")
+bench: .venv/with-test .venv/with-hep .venv/with-bench  ## time the library against its peers (all there is: make bench HOW=--full)
+	@$(if $(PYTHON312),$(MAKE) --no-print-directory .venv-asdex/made,:)
+	$(BIN)/python -m benchmarks.run $(HOW)
 
-# asdex 0.5 needs Python 3.12 and JAX 0.11. The rows are merged into the stored results, with these versions.
-bench-asdex: .venv-asdex/made
-	.venv-asdex/bin/python -m benchmarks.run --only sparse
-
+# asdex 0.5 needs Python 3.12 and JAX 0.11: `sparse` is timed there, and its results name these versions.
 .venv-asdex/made: pyproject.toml
 	$(PYTHON312) -m venv .venv-asdex
 	.venv-asdex/bin/python -m pip install --quiet --disable-pip-version-check \

@@ -1,4 +1,4 @@
-"""P6: Jacobians in the mode that needs fewer passes, Hessian-vector products, and where the two modes cross."""
+"""P6: Jacobians in the mode that needs fewer passes, and Hessian-vector products."""
 
 import jax
 import jax.flatten_util
@@ -13,8 +13,8 @@ TOLERANCE = 1e-10
 
 
 def rows():
-    """Time Jacobians and products beside JAX's own, and forward mode beside reverse mode."""
-    return [*_jacobians(), *_products(), *_crossover()]
+    """Time Jacobians and products beside JAX's own."""
+    return [*_jacobians(), *_products()]
 
 
 def _jacobians():
@@ -75,34 +75,6 @@ def _beside_one_gradient(problem, f, x):
     times = compare({name: lambda p=p: p(x, v) for name, p in programs.items()})
     for name in products:
         yield row("P6", f"H v beside one gradient, {problem}", name, "gradient", times, errors, 1 / 3)
-
-
-def _crossover():
-    for kind, steps in (("unrolled", 8), ("loop", 30)):
-        for ratio in (1, 2, 4, 10, 30, 100, 300, 1000):
-            f, x = _rolling(4 * ratio, kind, steps), jnp.ones(4 * ratio)
-            names = [f"{word}, n / m = {ratio}, {kind}" for word in ("forward", "reverse")]
-            programs = {name: jax.jit(jacobian(f, mode=name[:3].replace("for", "fwd"))) for name in names}
-            times, errors = _timed(programs, (x,), names[1])
-            yield row("P6", f"Jacobian of {4 * ratio} inputs, 4 outputs, {steps} steps", *names, times, errors)
-
-
-def _rolling(n, kind, steps):
-    share = jnp.cos(jnp.outer(jnp.arange(200), jnp.arange(n))) / n
-
-    def step(state, _=None):
-        return state + 0.1 * jnp.sin(jnp.roll(state, 1)), None
-
-    def f(x):
-        state = share @ x
-        if kind == "loop":
-            state, _ = jax.lax.scan(step, state, length=steps)
-        else:
-            for _ in range(steps):
-                state, _ = step(state)
-        return state.reshape(4, -1).sum(axis=1)
-
-    return f
 
 
 def _timed(programs, args, truth):

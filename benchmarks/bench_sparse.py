@@ -25,7 +25,7 @@ def rows():
     with warnings.catch_warnings():
         # It tells of an arrow that it takes as many colors as a dense matrix, which is in the row.
         warnings.simplefilter("ignore", asdex.DenseColoringWarning)
-        return [*_detections(), *_colorings(), *_evaluations(), *_cost()]
+        return [*_detections(), *_colorings(), *_evaluations()]
 
 
 def _detections():
@@ -68,18 +68,6 @@ def _evaluations():
     yield from _hessian("Hessian, Rosenbrock chain, n = 10^6", _rosenbrock, 10**6, _band(10**6, 1))
 
 
-def _cost():
-    """Let n grow; there are no targets. Detection with asdex would take half a minute a call at the end."""
-    for n in (100, 300, 1000, 3000, 10**4, 10**5, 10**6):
-        problem = f"cost against n, three-point stencil, n = {n}"
-        yield _detection(problem, _stencil, n, None) if n <= 10**5 else _detection_beside_tracing(problem, _stencil, n)
-        yield _coloring(problem, _band(n, 1), None)
-        yield from _evaluation(
-            problem, _stencil, n, _band(n, 1),
-            {"asdex": None} | ({"jax.jacfwd, dense": None} if n <= 3000 else {}),
-        )  # fmt: skip
-
-
 def _detection(problem, f, n, target):
     x, v = (jnp.asarray(np.random.default_rng(seed).uniform(0.5, 1, n)) for seed in (0, 1))
     contenders = {"pattern": lambda: sparse.pattern(f, x), "asdex": lambda: asdex.jacobian_sparsity(f, x)}
@@ -98,16 +86,6 @@ def _detection(problem, f, n, target):
     times = compare(contenders, repetitions=5)
     problem = f"detection, {problem}: {ours.nnz} entries, asdex {theirs.nnz}"
     return row("P3d", problem, *contenders, times, errors, target) | {"n": n}
-
-
-def _detection_beside_tracing(problem, f, n):
-    x = jnp.zeros(n)
-    contenders = {
-        "pattern": lambda: sparse.pattern(f, x),
-        "tracing alone": lambda: jax.make_jaxpr(lambda x, v: jax.jvp(f, (x,), (v,))[1])(x, x) and None,
-    }
-    problem = f"detection, {problem}: {sparse.pattern(f, x).nnz} entries"
-    return row("P3d", problem, *contenders, compare(contenders), dict.fromkeys(contenders, 0.0)) | {"n": n}
 
 
 def _coloring(problem, pattern, target, symmetric=False):

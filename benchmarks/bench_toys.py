@@ -80,8 +80,8 @@ def _fits(problem, model, likelihood, sizes, target, others):
     assert max(errors.values()) <= 1e-4, (problem, errors)
     targets = {"pyhf, SLSQP": target, "everwillow, L-BFGS": 10}
     for peer in found:
-        told = f"{problem}, fits of 1000 toys (timed: {many} and {contenders[peer][0]})"
-        yield row("P1", told, "fit_toys", peer, times, errors, targets.get(peer))
+        told = f"{problem}, fits of 1000 toys"
+        yield row("P1", told, "fit_toys", peer, times, errors, targets.get(peer)) | _toys(many, contenders[peer][0])
 
 
 def _missing(model, likelihood, found, data):
@@ -144,12 +144,18 @@ def _tests(problem, model, likelihood, data, sizes, target):
     theirs = [float(pyhf.infer.test_statistics.qmu_tilde(1.0, toy, model, *options)) for toy in again]
     off = float(np.max(abs(signal.q[:few] - theirs)))
     assert off <= 1e-5, (problem, off)
-    told = f"{problem}, tests with 1000 toys (timed: {2 * many} and {2 * few})"
-    yield row("P1", told, "hypotest", "pyhf, ToyCalculator", times, dict.fromkeys(contenders, off), target)
+    told, peer = f"{problem}, tests with 1000 toys", "pyhf, ToyCalculator"
+    errors = dict.fromkeys(contenders, off)
+    yield row("P1", told, "hypotest", peer, times, errors, target) | _toys(2 * many, 2 * few)
+
+
+def _toys(ours, peer):
+    """Return how many toys were timed, to be stored in a row."""
+    return {"toys": {"ours": ours, "peer": peer}}
 
 
 def timed(contenders, repetitions=3):
-    """Return times, for 1000 toys but for those of first calls, and what was found last."""
+    """Return times, for 1000 toys (those of first calls and the memory for all), and what was found last."""
     last = {}
 
     def kept(name, contender):
@@ -158,5 +164,6 @@ def timed(contenders, repetitions=3):
 
     times = compare({name: partial(kept, name, contender) for name, (_, contender) in contenders.items()}, repetitions)
     for name, (n, _) in contenders.items():
-        times[name] = {kind: t if kind == "first" else 1000 * t / n for kind, t in times[name].items()}
+        scaled = {kind: 1000 * times[name][kind] / n for kind in ("median", "min", "max")}
+        times[name] |= scaled | {"rounds": [1000 * t / n for t in times[name]["rounds"]]}
     return times, last

@@ -1,14 +1,20 @@
-"""The benchmarks' own arithmetic, how runs are merged, and that their tables show the figures that are stored."""
+"""The benchmarks' own arithmetic, when they repeat, how runs are merged, and that tables show the stored figures."""
 
+import itertools
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from benchmarks.run import BENCHES, merged, table
-from benchmarks.timing import compare, row
+from benchmarks import timing
+from benchmarks.run import BENCHES, FULL, GPU, agreed, key, merged, table
+from benchmarks.timing import compare, peak, row
 
-RESULTS = sorted((Path(__file__).parents[1] / "benchmarks" / "results").glob("*.json"))
+ROOT = Path(__file__).parents[1]
+RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+# The rows of the table of targets, but for the one that needs a GPU.
+IDS = {"P1", "P1d", "P2", "P2e", "P3d", "P3c", "P3e", "P4", "P4s", "P5", "P6", "P7", "P8"}
 
 
 def test_slower_function_takes_longer():
@@ -21,6 +27,86 @@ def test_slower_function_takes_longer():
     assert not row("P0", "sums", "long", "short", times, errors, target=1)["met"]
     assert table([row("P0", "sums", "long", "short", times, errors)]).endswith("|  |  |")
     assert all(t["min"] <= t["median"] <= t["max"] for t in times.values())
+
+
+def scripted(monkeypatch, rounds):
+    """Let the first contender take a second always, the second one so long in each round."""
+    calls = {"a": itertools.repeat(1.0), "b": itertools.chain([0.5, 0.5], rounds, itertools.repeat(rounds[-1]))}
+    monkeypatch.setattr(timing, "_seconds", lambda function, calls_: next(calls[function]))
+    monkeypatch.setattr(timing, "peak", lambda function: (0, next(calls[function])))
+    return compare({"a": "a", "b": "b"}, repetitions=1)
+
+
+def test_rounds_go_on_until_two_agree(monkeypatch):
+    """Rounds are repeated while a ratio moves by more than 20 %, and the last two count."""
+    found = scripted(monkeypatch, [1.0, 2.0, 3.0, 3.3])
+    assert found["b"]["rounds"] == [1.0, 2.0, 3.0, 3.3]
+    assert found["b"]["median"] == pytest.approx(3.15)
+    line = row("P0", "", "a", "b", found, {"a": 0.0, "b": 0.0})
+    assert line["spread"] == pytest.approx(1.1)
+    assert "| 10 % |" in table([line])
+
+
+def test_rounds_end(monkeypatch):
+    """A machine that never agrees with itself does not keep the benchmark for ever."""
+    found = scripted(monkeypatch, [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0])
+    assert len(found["a"]["rounds"]) == timing.MOST_ROUNDS
+
+
+def test_memory_of_a_call_is_seen():
+    """The peak of a call holds what it returns and what it needs on the way."""
+    needed, _ = peak(lambda: [np.ones(10**7), np.ones(10**7)][0])
+    assert needed is None or 1.5e8 < needed < 2e8
+
+
+def fake_run(*ratios):
+    side = {"name": "x"}
+    rows = [
+        {"bench": "b", "id": "P0", "problem": f"problem {k}", "ours": side, "peer": side, "ratio": ratio}
+        for k, ratio in enumerate(ratios)
+    ]
+    return {"run": {}, "rows": rows}
+
+
+def repeated(stored, runs, twice=False):
+    runs = iter(runs)
+    found, problem = agreed(lambda: (next(runs), None), fake_run(*stored)["rows"], twice)
+    assert problem is None
+    return found["run"]["runs"], [(row["ratio"], row["agrees"]) for row in found["rows"]]
+
+
+def test_run_that_agrees_with_the_stored_one_is_not_repeated():
+    """Ratios within 20 % of those stored are taken as they are."""
+    assert repeated([1.0, 5.0], [fake_run(1.19, 4.5)]) == (1, [(1.19, True), (4.5, True)])
+
+
+def test_run_that_differs_is_repeated():
+    """A file runs again until each ratio agrees with an earlier one, that of another run or the stored one."""
+    runs = [fake_run(2.0, 5.0), fake_run(2.1, 7.0), fake_run(1.0, 7.5)]
+    assert repeated([1.0, 5.0], runs) == (3, [(1.0, True), (7.5, True)])
+
+
+def test_run_that_never_agrees_says_so(capsys):
+    """After three runs the last one is taken, and the problem is named."""
+    assert repeated([1.0], [fake_run(2.0), fake_run(4.0), fake_run(8.0)]) == (3, [(8.0, False)])
+    assert "problem 0" in capsys.readouterr().out
+
+
+def test_first_run_is_repeated_only_where_asked():
+    """Without a stored result, a quick run has to do; a full one is done twice."""
+    assert repeated([], [fake_run(2.0)]) == (1, [(2.0, None)])
+    assert repeated([], [fake_run(2.0), fake_run(2.1)], twice=True) == (2, [(2.1, True)])
+
+
+def test_no_run_is_begun_when_time_is_up():
+    """A quick run that is late takes what it has, and names what did not agree."""
+    found, _ = agreed(lambda: (fake_run(2.0), None), fake_run(1.0)["rows"], False, until=0.0)
+    assert (found["run"]["runs"], found["rows"][0]["agrees"]) == (1, False)
+
+
+def test_what_cannot_run_is_told():
+    """A missing peer stops its own file alone."""
+    assert agreed(lambda: (None, "not run"), [], False) == (None, "not run")
 
 
 def test_run_of_some_leaves_the_others():
@@ -37,9 +123,17 @@ def test_run_of_some_leaves_the_others():
     assert [(r["bench"], r["id"]) for r in found["rows"]] == [(first, "new"), (second, "new"), (third, "old")]
 
 
-def test_results_are_stored():
-    """There are results of at least one machine, for the tests below and for the book."""
-    assert RESULTS
+def test_lists_name_files():
+    """What only a full run holds, and what runs on a GPU, exists."""
+    assert {*FULL, *GPU} <= set(BENCHES)
+
+
+def test_results_hold_every_row_of_the_table():
+    """On some machine each row was measured, and not only in a full run."""
+    quick = [
+        {row["id"] for row in json.loads(path.read_text())["rows"] if row["bench"] not in FULL} for path in RESULTS
+    ]
+    assert any(ids >= IDS for ids in quick)
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
@@ -50,10 +144,13 @@ def test_tables_show_the_stored_figures(path):
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
 def test_stored_rows_name_their_run(path):
-    """Each row belongs to a benchmark that still exists, and whose versions and date are stored."""
+    """Each row is told from all others, and belongs to a benchmark that still exists, with its versions and date."""
     stored = json.loads(path.read_text())
     assert {row["bench"] for row in stored["rows"]} == stored["runs"].keys() <= set(BENCHES)
-    assert all({"date", "machine", "peers"} == run.keys() for run in stored["runs"].values())
+    assert all({"date", "machine", "peers", "runs"} == run.keys() for run in stored["runs"].values())
+    assert stored["roof"] is None or all(stored["roof"][kind] > 0 for kind in ("operations", "bytes"))
+    keys = [key(row) for row in stored["rows"]]
+    assert len(keys) == len(set(keys))
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
