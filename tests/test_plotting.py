@@ -713,3 +713,38 @@ def test_spy_products_shows_which_entry_stands_where():
         assert abs(int(text.get_text()) - 1 - i) <= 1
     with pytest.raises(ValueError, match="color columns alone"):
         plotting.spy_products(sparse.color(np.eye(6), mode="rev"))
+
+
+def comparison(problem="f", ours=1.0, peer=4.0, target=2.0, n=10):
+    sides = {"ours": {"name": "a", "median": ours, "first": 9.0}, "peer": {"name": "b", "median": peer, "first": 9.0}}
+    met = None if target is None else peer / ours >= target
+    return {"problem": problem, **sides, "ratio": peer / ours, "target": target, "met": met, "n": n}
+
+
+def test_a_missed_target_is_hollow_and_said():
+    """Each line has our dot, the peer's, the bar between them where the target is; a miss is hollow and named."""
+    rows = [comparison(), comparison(ours=3.0), comparison("g, n = 10^6", target=None)]
+    ax = plotting.timings(rows)
+    drawn = {marker: [line for line in ax.lines if line.get_marker() == marker] for marker in "os|"}
+    assert [len(lines) for lines in drawn.values()] == [3, 3, 2]
+    assert [line.get_xdata()[0] for line in drawn["|"]] == [2000.0, 2000.0]
+    assert [line.get_markerfacecolor() == "white" for line in drawn["o"]] == [False, True, False]
+    words = [text.get_text() for text in ax.texts]
+    assert words.count("a  |  b") == 3
+    assert "× 1.33 missed" in words
+    assert "g, n = 10$^{6}$" in words
+    left, right = ax.get_xlim()
+    assert right / left >= 30
+
+
+def test_growth_joins_the_times_of_one_name():
+    """A curve a contender, in ascending order of n, in milliseconds."""
+    ax = plotting.growth([comparison(n=100, ours=2.0), comparison(n=10)])
+    curves = {line.get_label(): line.get_xydata().tolist() for line in ax.lines}
+    assert curves == {"a": [[10, 1000.0], [100, 2000.0]], "b": [[10, 4000.0], [100, 4000.0]]}
+
+
+def test_unknown_machine_is_refused():
+    """The error names the results that are stored."""
+    with pytest.raises(ValueError, match=r"`plotting.stored_timings\(machine=...\)` should be one of .*intel-xeon"):
+        plotting.stored_timings("abacus")

@@ -20,6 +20,7 @@ from autodiff_tutorial.plotting.graphs import computation_graph
 from autodiff_tutorial.plotting.movies import linkage
 from autodiff_tutorial.plotting.sparsity import spy, spy_products
 from autodiff_tutorial.plotting.sweeps import steps
+from autodiff_tutorial.plotting.timings import growth, stored_timings, timings
 from autodiff_tutorial.plotting.weighted import weighted_graph
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "TANGENT",
     "computation_graph",
     "error_curves",
+    "growth",
     "linkage",
     "secant",
     "slope_reference",
@@ -37,6 +39,8 @@ __all__ = [
     "spy_products",
     "step_reference",
     "steps",
+    "stored_timings",
+    "timings",
     "use_style",
     "weighted_graph",
 ]
