@@ -870,6 +870,34 @@ def by_toys(s, b, observed, than=operator.ge, of=np.mean, join=operator.truediv,
     return ratio(observed), median(ratio, s, b, observed)
 
 
+def stopped(f, x, clock, warm=True, settled=True, wait=True, begin=True):
+    """Time a call as readers do, with the steps that they forget."""
+    start = clock()
+    if warm:
+        first = f(x)
+        if settled:
+            jax.block_until_ready(first)
+        start = clock()
+    result = f(x)
+    if not begin:
+        start = clock()
+    if wait:
+        jax.block_until_ready(result)
+    return clock() - start
+
+
+def slope(n, t, on_n=np.log, on_t=np.log, read=lambda line: line[0]):
+    return read(np.polyfit(on_n(n), on_t(t), 1))
+
+
+def passes(central=2000.0, tape=3.0, product=7.5, full=7500.0):
+    return central, tape, product, full
+
+
+def saved(compiling, compiled, plain, read=lambda calls: math.floor(calls) + 1, gain=operator.sub, never=math.inf):
+    return read(compiling / gain(plain, compiled)) if plain > compiled else never
+
+
 WRONG = {
     "finite_differences.digits": [
         ({"float64": 16, "float32": 7}, "how many digits f itself has"),
@@ -2764,6 +2792,76 @@ WRONG = {
         (partial(by_toys, expected=lambda ratio, s, b, q: 7.0), "be the data in turn"),
         (lambda s, b, q: by_toys(s, b, q)[0], "return the observed CLs, and the expected one"),
     ],
+    "benchmarks.stopwatch": [
+        (partial(stopped, wait=False), "Wait for the result"),
+        (partial(stopped, warm=False), "Make one before you start the clock"),
+        (partial(stopped, warm=False, wait=False), "its result was not waited for"),
+        (partial(stopped, settled=False), "was still running"),
+        (partial(stopped, begin=False), "start the clock before it"),
+        (lambda f, x, clock: clock(), "f was never called"),
+        (lambda f, x, clock: stopped(f, x, clock) / 2, "warm up, wait"),
+    ],
+    "benchmarks.ratio": [
+        (lambda ours, peer: np.median(ours) / np.median(peer), "upside down"),
+        (lambda ours, peer: np.mean(peer) / np.mean(ours), "moves a mean"),
+        (lambda ours, peer: np.min(peer) / np.min(ours), "one lucky turn"),
+        (lambda ours, peer: np.mean(peer / ours), "moves a mean"),
+        (lambda ours, peer: np.median(peer / ours), "each median first"),
+        (lambda ours, peer: np.median(peer) - np.median(ours), "that is a difference"),
+        (lambda ours, peer: np.max(peer) / np.max(ours), "over the median of ours"),
+    ],
+    "benchmarks.exponent": [
+        (partial(slope, read=lambda line: line[1]), "where the line begins"),
+        (partial(slope, read=list), "the slope alone"),
+        (partial(slope, read=lambda line: 1 / line[0]), "Which of them depends on the other"),
+        (partial(slope, on_n=np.asarray, on_t=np.asarray), "only if both axes are logarithmic"),
+        (partial(slope, on_n=np.asarray), "take the logarithm of n"),
+        (partial(slope, on_t=np.asarray), "take the logarithm of t"),
+        (lambda n, t: np.log(t[-1] / t[0]) / np.log(n[-1] / n[0]), "two of the five points"),
+        (partial(slope, read=lambda line: round(line[0])), "do not round"),
+        (partial(slope, on_t=np.log10), "the same logarithm"),
+        (partial(slope, on_n=np.log10), "the same logarithm"),
+        (lambda n, t: 7.0, "a straight line in log n"),
+    ],
+    "benchmarks.predict": [
+        (passes(central=1001), "forward differences do with so few"),
+        (passes(central=1000), "how many points does one component need"),
+        (passes(central=2), "that is one component"),
+        (passes(central=5), "two calls for each component"),
+        (passes(tape=3000), "One pass back gives all"),
+        (passes(tape=1000), "One pass back gives all"),
+        (passes(tape=4), "hold the one that goes forward"),
+        (passes(tape=1), "does not depend on n"),
+        (passes(product=2.5), "a gradient takes three"),
+        (passes(product=7.5e6), "Gradients, each for three"),
+        (passes(product=3000), "No column of the Hessian"),
+        (passes(full=7.5e6), "One product gives a whole column"),
+        (passes(full=3750), "does not make a product cheaper"),
+        (passes(full=1e6), "One product gives a whole column"),
+        (passes(full=1), "One product for each column"),
+        (2000.0, "fill in four numbers"),
+    ],
+    "benchmarks.roof": [
+        (lambda work, traffic, speed, bandwidth: work / speed + traffic / bandwidth, "the two overlap"),
+        (lambda work, traffic, speed, bandwidth: min(work / speed, traffic / bandwidth), "Which of the two ends last"),
+        (lambda work, traffic, speed, bandwidth: work / speed, "Which of the two ends last"),
+        (lambda work, traffic, speed, bandwidth: traffic / bandwidth, "Which of the two ends last"),
+        (lambda work, traffic, speed, bandwidth: min(speed / work, bandwidth / traffic), "seconds are asked for"),
+        (
+            lambda work, traffic, speed, bandwidth: max(work / bandwidth, traffic / speed),
+            "operations go with operations",
+        ),
+        (lambda work, traffic, speed, bandwidth: 1.0, "how long do the operations take alone"),
+    ],
+    "benchmarks.break_even": [
+        (partial(saved, read=lambda calls: calls), "One more is needed"),
+        (partial(saved, read=math.ceil), "One more is needed"),
+        (partial(saved, read=lambda calls: calls + 1e-9), "After how many"),
+        (partial(saved, gain=lambda plain, compiled: plain, read=math.ceil), "what does one save"),
+        (partial(saved, never=-1.0), "compiling does not pay here"),
+        (lambda compiling, compiled, plain: math.inf, "it does pay"),
+        (partial(saved, read=lambda calls: math.floor(calls) + 2), "After how many"),
+    ],
 }
 
 # Exercise that asks for a prediction to the numbers that no verdict may show.
@@ -2784,6 +2882,7 @@ SECRET = {
     "hep_fits.events": (2, 1.118, 1.346),
     "toys.how_many": (39_600, 1.263e7, 2.995e-4),
     "toys.lockstep": (0.867, 53.1, 9.2),
+    "benchmarks.predict": (2000, 3, 7.5, 7500),
 }
 
 # Right answers in other forms than those of the chapters' solutions.
@@ -2910,6 +3009,16 @@ RIGHT = {
     "toys.arrow": lambda d, b, c, g: by_schur(*map(np.asarray, (d, b, c, g))),
     "toys.lockstep": [0.8674, np.float32(53.1), jnp.asarray(9.2)],
     "toys.cls": lambda s, b, q: jnp.array(by_toys(s, b, q)),
+    "benchmarks.stopwatch": lambda f, x, clock: np.median(
+        [np.asarray(f(x)) is None or stopped(f, x, clock) for _ in range(5)]
+    ),
+    "benchmarks.ratio": lambda ours, peer: sorted(peer)[4] / sorted(ours)[4],
+    "benchmarks.exponent": lambda n, t: jnp.asarray(stats.linregress(np.log10(n), np.log10(t)).slope),
+    "benchmarks.predict": [2e3, np.float32(3), 7.5, jnp.asarray(7500)],
+    "benchmarks.roof": lambda work, traffic, speed, bandwidth: np.maximum(work / speed, traffic / bandwidth),
+    "benchmarks.break_even": lambda compiling, compiled, plain: next(
+        (k for k in range(1, 100) if compiling + k * compiled < k * plain), np.inf
+    ),
 }
 
 
@@ -2974,5 +3083,5 @@ def test_error_of_the_attempt_is_shown(capsys):
 
 def test_unknown_exercise_is_refused():
     """A wrong id raises an error that lists the right ones."""
-    with pytest.raises(ValueError, match=r"`exercises.check\(id=...\)` should be one of 'custom_rules.block', "):
+    with pytest.raises(ValueError, match=r"`exercises.check\(id=...\)` should be one of 'benchmarks.break_even', "):
         check("finite_differences.sli", ...)

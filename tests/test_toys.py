@@ -162,7 +162,7 @@ without_slope.defjvp(lambda primals, tangents: (0 * primals[0], jnp.where(primal
 
 
 def test_a_slope_that_is_no_number_is_no_minimum():
-    """One slope of a toy is NaN, the others vanish: XLA's maximum over many toys may lose the NaN; the flag does not."""
+    """One slope of a toy is NaN, the others vanish. XLA's maximum over many toys may lose it; the flag does not."""
 
     def nll(p, d):
         return ((p - d) ** 2).sum() + without_slope(p[0], d[0])

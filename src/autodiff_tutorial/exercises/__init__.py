@@ -1,6 +1,7 @@
 """The readers' exercises: `check` judges an attempt, and says what went wrong."""
 
 from autodiff_tutorial.exercises import (
+    benchmarks,
     custom_rules,
     custom_rules_boxes,
     custom_rules_matrices,
@@ -33,6 +34,7 @@ from autodiff_tutorial.exercises import (
 from autodiff_tutorial.exercises.judge import check
 
 __all__ = [
+    "benchmarks",
     "check",
     "custom_rules",
     "custom_rules_boxes",
