@@ -37,7 +37,7 @@ APART = ("sparse", "sparse_growth")
 ELSEWHERE = HERE.parent / ".venv-asdex" / "bin" / "python"
 MOST_RUNS = 3
 # After so many, a quick run repeats nothing.
-SECONDS = 150
+SECONDS = 100
 
 
 def main(names, quick, gpu=False):
@@ -105,7 +105,7 @@ def agreed(measure, before, twice, until=math.inf):
         if not alone or time.monotonic() > until:
             break
         print(f", {len(alone)} of {len(run['rows'])} ratios to be seen again; ", end="", flush=True)
-    print(f"and agree with no other run to 20 %: {'; '.join(alone)}" if alone else "")
+    print(f", {len(alone)} agree with no other run to 20 %: {'; '.join(alone)}" if alone else "")
     return run, None
 
 
