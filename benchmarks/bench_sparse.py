@@ -14,7 +14,7 @@ import sparsejac
 from jax.experimental.sparse import BCOO
 
 from autodiff_tutorial import sparse
-from benchmarks.timing import compare, row
+from benchmarks.timing import QUICK, compare, row
 
 PEERS = ("asdex", "sparsejac", "numba", "networkx", "scipy")
 TOLERANCE = 1e-10
@@ -51,7 +51,7 @@ def _colorings():
         ("tridiagonal, n = 10^6", _band(10**6, 1), False),
     ):
         yield _coloring(problem, pattern, 1)
-        if beside_sparsejac:
+        if beside_sparsejac and not QUICK:
             yield _coloring_beside_sparsejac(problem, pattern)
     yield _coloring("tridiagonal and symmetric, n = 10^6", _band(10**6, 1), 1, symmetric=True)
 
