@@ -127,7 +127,7 @@ def _everwillow(model, likelihood):
 
 
 def _tests(problem, model, likelihood, data, sizes, target):
-    many, few = sizes[0], sizes[1] // 2
+    many, few = sizes[0], sizes[1] // (4 if QUICK else 2)
     calculator = pyhf.infer.calculators.ToyCalculator(data.tolist(), model, ntoys=few, track_progress=False)
     contenders = {
         "hypotest": (2 * many, lambda: toys.hypotest(1.0, data, likelihood, KEY, many)),
