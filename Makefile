@@ -12,7 +12,7 @@ EXTRAS ?= .venv/with-torch
 # A Python for asdex, beside which `sparse` is timed, in .venv-asdex; without one, `make bench` leaves that out.
 PYTHON312 ?= $(firstword $(foreach python,python3.12 python3.13 $(wildcard ~/.pyenv/versions/3.1[23].*/bin/python),\
   $(shell $(python) -c 'import ensurepip, sys, venv; print(sys.executable)' 2>/dev/null)))
-# What `make bench` runs: --quick, in less than ten minutes, or --full, or --gpu.
+# What `make bench` runs: --quick, in about ten minutes, or --full, or --gpu.
 HOW ?= --quick
 export JUPYTER_PLATFORM_DIRS := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1

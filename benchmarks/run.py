@@ -206,7 +206,7 @@ def _short(ratio):
 def _arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--quick", action="store_true", help="every row that has a target, in less than ten minutes")
+    how.add_argument("--quick", action="store_true", help="every kind of row that has a target, in about ten minutes")
     how.add_argument("--full", action="store_true", help="all there is, two runs each (the default)")
     how.add_argument("--gpu", action="store_true", help="what needs nothing but JAX, on the device that JAX finds")
     parser.add_argument("--only", nargs="+", choices=BENCHES, help="some files")

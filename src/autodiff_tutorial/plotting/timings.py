@@ -112,15 +112,13 @@ def _rounded(ratio):
     return f"{ratio:.0f}" if ratio >= 99.5 else f"{ratio:.2g}"
 
 
-def growth(rows, *, of="median", ax=None):
+def growth(rows, *, ax=None):
     """Draw times against the number of unknowns, both logarithmic: a curve for each contender.
 
     Parameters
     ----------
     rows : list of dict
         Comparisons, as `stored_timings` has them, each with its ``"n"``.
-    of : {"median", "first"}
-        Which time: of a call, or of the first one.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default on a new figure.
 
@@ -132,7 +130,7 @@ def growth(rows, *, of="median", ax=None):
     curves = {}
     for side in "ours", "peer":
         for row in rows:
-            curves.setdefault(row[side]["name"], {})[row["n"]] = 1e3 * row[side][of]
+            curves.setdefault(row[side]["name"], {})[row["n"]] = 1e3 * row[side]["median"]
     for i, (name, points) in enumerate(curves.items()):
         color, marker = _METHODS[i % len(_METHODS)]
         style = ("-", "--")[i // len(_METHODS) % 2]
