@@ -898,6 +898,32 @@ def saved(compiling, compiled, plain, read=lambda calls: math.floor(calls) + 1, 
     return read(compiling / gain(plain, compiled)) if plain > compiled else never
 
 
+def vjp_test(f, vjp, x, y_bar, x_dot=None, rtol=1e-8, atol=0.0):
+    """Compare two inner products as readers do, with the mistakes they make."""
+    x_dot = jax.random.normal(jax.random.key(7), x.shape) if x_dot is None else x_dot
+    y_dot = jax.jvp(f, (x,), (x_dot,))[1]
+    off = abs(jnp.vdot(y_bar, y_dot) - jnp.vdot(vjp(x, y_bar), x_dot))
+    return bool(off > atol + rtol * jnp.linalg.norm(y_bar) * jnp.linalg.norm(y_dot))
+
+
+def agrees_with_difference(f, gradient, x, v, h, rtol):
+    slope = (f(x + h * v) - f(x - h * v)) / (2 * h)
+    return abs(slope - gradient @ v) < rtol * abs(slope)
+
+
+def multiplied(n, value=0, reverse=0, forward=0):
+    """Return the multiplications of a product of n numbers, off by what is said."""
+    return {"value": n - 1 + value, "reverse": 2 * (n - 1) + reverse, "forward": 2 * n * (n - 1) + forward}
+
+
+def shaped(n, m, **wrong):
+    return {"J": (m, n), "x_dot": (n,), "x_bar": (n,), "y_dot": (m,), "y_bar": (m,)} | wrong
+
+
+def second_differences(y):
+    return np.diff(y, 2)
+
+
 WRONG = {
     "finite_differences.digits": [
         ({"float64": 16, "float32": 7}, "how many digits f itself has"),
@@ -2862,6 +2888,58 @@ WRONG = {
         (lambda compiling, compiled, plain: math.inf, "it does pay"),
         (partial(saved, read=lambda calls: math.floor(calls) + 2), "After how many"),
     ],
+    "errata.units": [
+        ({"s = 0.1": 60, "s = 4": 1.5}, "the other way round"),
+        ({"s = 0.1": 0.06, "s = 4": 96}, "the outer call did not know"),
+        ({"s = 0.1": 6, "s = 4": 6}, "that is the true one"),
+        ({"s = 0.1": 0.1, "s = 4": 4}, "that is a factor"),
+        ({"s = 0.1": 0.3, "s = 4": 12}, "over one point, not over s"),
+        ([0.1, 4], "a dictionary with the keys"),
+    ],
+    "errata.shapes": [
+        (lambda n, m: shaped(n, m, J=(n, m)), "its transpose"),
+        (lambda n, m: shaped(n, m, x_bar=(m,)), "at the other end"),
+        (lambda n, m: shaped(n, m, y_dot=(n,)), "at the other end"),
+        (lambda n, m: shaped(n, m, y_bar=(m, 1)), "shaped like what they belong to"),
+        (lambda n, m: (m, n), "a dictionary with the keys"),
+    ],
+    "errata.budget": [
+        (lambda n: multiplied(n, value=1), "one product fewer"),
+        (lambda n: multiplied(n, reverse=1 - n), "to both of its factors"),
+        (lambda n: multiplied(n, reverse=n - 1), "that is with the value"),
+        (lambda n: multiplied(n, reverse=(n - 2) * (n - 1)), "come out of one sweep"),
+        (lambda n: multiplied(n, forward=2 * (1 - n) * (n - 1)), "that is one direction"),
+        (lambda n: multiplied(n, forward=n * (1 - n)), "has two terms"),
+        (lambda n: multiplied(n, forward=n * (n - 1)), "and n times"),
+        (lambda n: multiplied(n, forward=n - 1), "that is with the value"),
+        (lambda n: multiplied(n, forward=1), "how many products are there"),
+    ],
+    "errata.catch": [
+        (lambda f, vjp, x, y_bar: False, "it got through"),
+        (lambda f, vjp, x, y_bar: True, "an honest vjp was called wrong"),
+        (lambda f, vjp, x, y_bar: vjp_test(f, vjp, x, y_bar, jnp.ones_like(x)), "different from the others"),
+        (lambda f, vjp, x, y_bar: vjp_test(f, vjp, x, y_bar, jnp.eye(x.size)[0]), "it got through"),
+        (lambda f, vjp, x, y_bar: vjp_test(f, vjp, x, y_bar, rtol=0.05), "it got through"),
+        (lambda f, vjp, x, y_bar: vjp_test(f, vjp, x, y_bar, rtol=0, atol=0), "Roundoff is in proportion"),
+        (lambda f, vjp, x, y_bar: vjp_test(f, vjp, x, y_bar, rtol=0, atol=1e-14), "Roundoff is in proportion"),
+        (lambda f, vjp, x, y_bar: "wrong", "True or False"),
+    ],
+    "errata.slip": [
+        (lambda *args: agrees_with_difference(*args, 1e-4, 0.1), "how wide is the tolerance"),
+        (lambda *args: agrees_with_difference(*args, 1e-4, 1e-5), "it was not trusted"),
+        (lambda *args: agrees_with_difference(*args, 5e-3, 0.1), "how wide is the tolerance"),
+        (lambda *args: agrees_with_difference(*args, 6e-6, 0.005), "it was not trusted"),
+        (lambda *args: True, "it was trusted"),
+        (lambda *args: False, "it was not trusted"),
+    ],
+    "errata.name": [
+        (lambda y: np.flatnonzero(second_differences(y) > 1e-12 * abs(y).max()), "one too small"),
+        (lambda y: 1 + np.flatnonzero(second_differences(y) < -1e-12 * abs(y).max()), "bends to the right"),
+        (lambda y: 1 + np.flatnonzero(second_differences(y) > 0), "roundoff bends as well"),
+        (lambda y: 1 + np.flatnonzero(second_differences(y) >= 0), "bends neither way"),
+        (lambda y: 1 + np.flatnonzero(second_differences(y) > 1e-12), "roundoff bends as well"),
+        (lambda y: 2 + np.flatnonzero(second_differences(y) > 1e-12 * abs(y).max()), "the indices i"),
+    ],
 }
 
 # Exercise that asks for a prediction to the numbers that no verdict may show.
@@ -2883,6 +2961,8 @@ SECRET = {
     "toys.how_many": (39_600, 1.263e7, 2.995e-4),
     "toys.lockstep": (0.867, 53.1, 9.2),
     "benchmarks.predict": (2000, 3, 7.5, 7500),
+    "errata.units": (0.6, 24),
+    "errata.budget": (3, 6, 24, 11, 22, 264),
 }
 
 # Right answers in other forms than those of the chapters' solutions.
@@ -3019,6 +3099,14 @@ RIGHT = {
     "benchmarks.break_even": lambda compiling, compiled, plain: next(
         (k for k in range(1, 100) if compiling + k * compiled < k * plain), np.inf
     ),
+    "errata.units": {"s = 0.1": 0.6, "s = 4": np.int64(24)},
+    "errata.shapes": shaped,
+    "errata.budget": lambda n: multiplied(np.int64(n)),
+    "errata.catch": vjp_test,
+    "errata.slip": lambda f, gradient, x, v: np.bool_(
+        abs(f(x + 2e-3 * v) - f(x - 2e-3 * v) - 4e-3 * gradient @ v) < 3e-5 * abs(gradient @ v)
+    ),
+    "errata.name": lambda y: (1 + np.flatnonzero(second_differences(y / abs(y).max()) > 1e-12)).tolist(),
 }
 
 
