@@ -1,0 +1,98 @@
+"""Link each page's first use of a word to the glossary, and list all these places in the index.
+
+A word is linked where it is bold, which is where it is defined; else where it first stands in the page's running text.
+"""
+
+import re
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
+
+GLOSSARY = "glossary"
+# Words that also have an everyday sense, or another one in this book: they are linked where they are bold only.
+COMMON = {"accuracy", "adjoint", "baseline", "primal", "pull", "roof"}
+COMMON |= {"score", "seed", "stiff", "tangent", "toy", "tracing"}
+LEFT_ALONE = (
+    *(nodes.title, nodes.caption, nodes.reference, nodes.literal, nodes.literal_block, nodes.math, nodes.table),
+    *(nodes.strong, nodes.rubric, addnodes.pending_xref, addnodes.glossary),
+)
+
+
+def words_of(glossary: str) -> list[str]:
+    """Return the words that the source of a glossary defines: its lines that are not indented."""
+    body = re.search(r"^:::\{glossary\}\n(.*?)^:::$", glossary, re.DOTALL | re.MULTILINE)[1]
+    return re.findall(r"^\S.*$", body, re.MULTILINE)
+
+
+def form(word: str) -> str:
+    """Return a regular expression for the word and its plural, also at the beginning of a sentence."""
+    first, rest = (re.escape(part) for part in (word[0], word[1:]))
+    start = f"[{first.upper()}{first.lower()}]" if word[0].isalpha() else first
+    return rf"(?<![\w-]){start}{rest}(?:s|es)?(?![\w-])"
+
+
+class LinkWords(SphinxTransform):
+    """Put a link and an index entry where a page first uses a word."""
+
+    default_priority = 450
+
+    def apply(self, **_) -> None:
+        """Link the words in bold, then those in running text."""
+        folder, _, page = self.env.docname.rpartition("/")
+        if folder != "book" or page == GLOSSARY:
+            return
+        glossary = self.env.srcdir / folder / f"{GLOSSARY}.md"
+        self.env.note_dependency(str(glossary))
+        # Longer words first: "adjoint method" is not an "adjoint".
+        words = sorted(words_of(glossary.read_text(encoding="utf-8")), key=len, reverse=True)
+        for bold in self.document.findall(nodes.strong):
+            found = [word for word in words if re.fullmatch(form(word), bold.astext())]
+            if found and not isinstance(bold.parent, nodes.reference):
+                words.remove(found[0])
+                bold.replace_self(self.link(found[0], bold.deepcopy(), "main"))
+        for word in words:
+            if word not in COMMON:
+                self.link_first(word)
+
+    def link_first(self, word: str) -> None:
+        """Link the first place where the word stands in running text."""
+        for text in self.document.findall(nodes.Text):
+            match = re.search(form(word), text)
+            if match and not any(map(left_alone, ancestors(text))):
+                before, after = text[: match.start()], text[match.end() :]
+                link = self.link(word, nodes.inline("", match[0]), "")
+                text.parent.replace(text, [nodes.Text(before), *link, nodes.Text(after)])
+                return
+
+    def link(self, word: str, content: nodes.Node, main: str) -> list[nodes.Node]:
+        """Return a place to which the index leads, and the link to the glossary."""
+        place = nodes.make_id(f"use-{word}")
+        link = addnodes.pending_xref(
+            *("", content),
+            **{"refdomain": "std", "reftype": "term", "reftarget": word, "refexplicit": True, "refwarn": True},
+            **{"refdoc": self.env.docname, "classes": ["word"]},
+        )
+        index = addnodes.index(entries=[("single", word, place, main, None)])
+        return [index, nodes.target("", "", ids=[place]), link]
+
+
+def left_alone(node: nodes.Node) -> bool:
+    """Tell whether words in this node are not running text."""
+    return isinstance(node, LEFT_ALONE) or "cell_output" in node.get("classes", [])
+
+
+def ancestors(node: nodes.Node) -> list[nodes.Node]:
+    """Return the nodes around a node, up to the document."""
+    found = []
+    while node.parent is not None:
+        node = node.parent
+        found.append(node)
+    return found
+
+
+def setup(app: Sphinx) -> dict:
+    """Register the transform."""
+    app.add_transform(LinkWords)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
