@@ -18,6 +18,8 @@ from autodiff_tutorial.exercises import judge
 ROOT = Path(__file__).parents[1]
 CHAPTERS = {path.stem: nbformat.read(path, as_version=4) for path in sorted((ROOT / "book").glob("*.ipynb"))}
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+# The introduction is no chapter: it has aims and figures, but a single exercise, and nothing to recap.
+FRONT = "intro"
 EXERCISE = re.compile(r"^::::\{exercise\} (?P<title>.+)\n:label: (?P<label>[a-z0-9-]+)\n", re.MULTILINE)
 
 
@@ -139,10 +141,11 @@ CHECKERS = (faults_of_order, faults_of_outputs, faults_of_code, faults_of_figure
 
 
 @pytest.mark.parametrize("checker", CHECKERS, ids=lambda checker: checker.__name__)
-@pytest.mark.parametrize("notebook", CHAPTERS.values(), ids=CHAPTERS)
-def test_chapter_is_without_faults(notebook, checker):
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_chapter_is_without_faults(name, checker):
     """A chapter is as the book's rules want it."""
-    assert checker(notebook) == []
+    allowed = ["last sections", "a table in the recap", "only 1 exercises"] if name == FRONT else []
+    assert [fault for fault in checker(CHAPTERS[name]) if fault not in allowed] == []
 
 
 def test_every_exercise_of_the_library_is_in_the_book():

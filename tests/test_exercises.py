@@ -2888,6 +2888,15 @@ WRONG = {
         (lambda compiling, compiled, plain: math.inf, "it does pay"),
         (partial(saved, read=lambda calls: math.floor(calls) + 2), "After how many"),
     ],
+    "intro.elasticity": [
+        (lambda f, x: jax.grad(f)(x), "that is the slope"),
+        (lambda f, x: jax.grad(f)(x) / f(x), "not by a hundredth of itself"),
+        (lambda f, x: x * jax.grad(f)(x), "divide by f(x)"),
+        (lambda f, x: f(x) / x / jax.grad(f)(x), "the other way round"),
+        (lambda f, x: -x * jax.grad(f)(x) / f(x), "the sign is reversed"),
+        (lambda f, x: 100 * (f(1.01 * x) / f(x) - 1), "nearly"),
+        (lambda f, x: x + jax.grad(f)(x), "take the slope"),
+    ],
     "errata.units": [
         ({"s = 0.1": 60, "s = 4": 1.5}, "the other way round"),
         ({"s = 0.1": 0.06, "s = 4": 96}, "the outer call did not know"),
@@ -3099,6 +3108,7 @@ RIGHT = {
     "benchmarks.break_even": lambda compiling, compiled, plain: next(
         (k for k in range(1, 100) if compiling + k * compiled < k * plain), np.inf
     ),
+    "intro.elasticity": lambda f, x: float(np.log(f(1.00001 * x) / f(x / 1.00001)) / np.log(1.00001) / 2),
     "errata.units": {"s = 0.1": 0.6, "s = 4": np.int64(24)},
     "errata.shapes": shaped,
     "errata.budget": lambda n: multiplied(np.int64(n)),
