@@ -922,6 +922,33 @@ def shaped(n, m, **wrong):
 
 def second_differences(y):
     return np.diff(y, 2)
+def rounded_to_ten(first=2052, second=5000, third=100.0625):
+    return first, second, third
+
+
+def stepping(f, x, h=5e-3, width=2, sign=1):
+    """Take central differences in float32, with the mistakes that readers make."""
+    h = np.float32(h)
+    return sign * (f(x + h) - f(x - h)) / (width * h)
+
+
+def gigabytes(single=2.4, double=4.8, segments=0.28):
+    return single, double, segments
+
+
+def overtakes(size, launch, cpu, gpu, link, taken=lambda size, gpu, link: size / gpu + size / link, never=math.inf):
+    gain = size / cpu - taken(size, gpu, link)
+    return launch / gain if gain > 0 else never
+
+
+def by_slices(f, X, size, join=np.concatenate, starts=lambda N, size: range(0, N, size)):
+    return join([f(X[i : i + size]) for i in starts(len(X), size)])
+
+
+def by_terms(A, B, tf32, product, terms=((0, 0), (0, 1), (1, 0)), sign=1):
+    """Add products of the rounded matrices (0) and of what rounding takes away (1)."""
+    left, right = ((M1, sign * (M - M1)) for M, M1 in ((A, tf32(A)), (B, tf32(B))))
+    return sum(product(left[i], right[j]) for i, j in terms)
 
 
 WRONG = {
@@ -2948,6 +2975,73 @@ WRONG = {
         (lambda y: 1 + np.flatnonzero(second_differences(y) >= 0), "bends neither way"),
         (lambda y: 1 + np.flatnonzero(second_differences(y) > 1e-12), "roundoff bends as well"),
         (lambda y: 2 + np.flatnonzero(second_differences(y) > 1e-12 * abs(y).max()), "the indices i"),
+    "gpu.rounding": [
+        (rounded_to_ten(first=2051), "count from its leading one"),
+        (rounded_to_ten(first=2050), "Which of its two neighbors has a 0"),
+        (rounded_to_ten(first=2048), "how wide are the gaps"),
+        (rounded_to_ten(second=5001), "count from its leading one"),
+        (rounded_to_ten(second=5004), "Which one is nearer"),
+        (rounded_to_ten(third=100.06), "count from its leading one"),
+        (rounded_to_ten(third=100.0), "wherever the point is"),
+        (rounded_to_ten(third=100.125), "how wide are the gaps"),
+        (2051.0, "fill in three numbers"),
+    ],
+    "gpu.slip": [
+        (partial(stepping, h=1e-8), "nothing has moved"),
+        (lambda f, x: f(x), "f was called at x alone"),
+        (partial(stepping, h=1e-6), "still too short"),
+        (partial(stepping, h=0.5), "too long"),
+        (partial(stepping, sign=-1), "the sign is reversed"),
+        (partial(stepping, width=1), "twice too large"),
+        (partial(stepping, width=4), "half of it"),
+        (partial(stepping, width=3), "the cube root"),
+    ],
+    "gpu.kept": [
+        (gigabytes(single=0.008), "Each step keeps one"),
+        (gigabytes(single=0.6), "How many bytes has one"),
+        (gigabytes(single=4.8), "those are the bytes of float64"),
+        (gigabytes(single=2.4e9), "those are bytes"),
+        (gigabytes(single=2400), "megabytes"),
+        (gigabytes(single=2.4e9 / 2**30), "a power of ten"),
+        (gigabytes(single=1), "steps, times numbers"),
+        (gigabytes(double=2.4), "twice as long"),
+        (gigabytes(double=9.6), "doubles twice"),
+        (gigabytes(double=1), "How many bytes has a number"),
+        (gigabytes(segments=0.12), "is run again"),
+        (gigabytes(segments=0.16), "The beginning of each segment"),
+        (gigabytes(segments=0.56), "single precision"),
+        (gigabytes(segments=2.4), "are not kept on the way there"),
+        (gigabytes(segments=1), "those of one segment"),
+        (2.4, "fill in three numbers"),
+    ],
+    "gpu.crossing": [
+        (partial(overtakes, never=-1.0), "the GPU never catches up"),
+        (partial(overtakes, never=1.0), "never faster"),
+        (lambda size, launch, cpu, gpu, link: math.inf, "it does pay"),
+        (partial(overtakes, taken=lambda size, gpu, link: size / gpu), "carrying the bytes takes time"),
+        (partial(overtakes, taken=lambda size, gpu, link: 0.0), "What does it gain with each entry"),
+        (lambda size, *rest: size * overtakes(size, *rest), "those are bytes"),
+        (lambda *args: overtakes(*args) / 2, "counts both ways"),
+        (lambda *args: 7.0, "on the processor"),
+    ],
+    "gpu.batches": [
+        (lambda f, X, size: f(X), "so many rows do not fit"),
+        (partial(by_slices, starts=lambda N, size: range(0, N - size + 1, size)), "the last rows are missing"),
+        (lambda f, X, size: by_slices(f, X, size)[::-1], "the order is reversed"),
+        (lambda f, X, size: by_slices(f, X, size).sum(), "a number for each row"),
+        (partial(by_slices, join=lambda parts: parts[0]), "join the parts"),
+        (lambda f, X, size: [by_slices(f, X, size), by_slices(f, X, size)][1], "computed once"),
+        (lambda f, X, size: by_slices(f, X, size) + 1, "joined in this order"),
+    ],
+    "gpu.split": [
+        (lambda A, B, tf32, product: product(A, B), "What has rounding taken away"),
+        (partial(by_terms, terms=((0, 0), (0, 1))), "A is rounded, too"),
+        (partial(by_terms, terms=((0, 0), (1, 0))), "B is rounded, too"),
+        (partial(by_terms, terms=((0, 0), (1, 1))), "the smallest of the four"),
+        (partial(by_terms, sign=-1), "the sign of the small terms"),
+        (partial(by_terms, terms=((0, 1), (1, 0))), "there are four terms"),
+        (lambda A, B, tf32, product: A @ B, "leave the multiplying to product"),
+        (partial(by_terms, terms=((0, 0), (0, 1), (1, 0), (1, 1))), "Leave it out"),
     ],
 }
 
@@ -2972,6 +3066,8 @@ SECRET = {
     "benchmarks.predict": (2000, 3, 7.5, 7500),
     "errata.units": (0.6, 24),
     "errata.budget": (3, 6, 24, 11, 22, 264),
+    "gpu.rounding": (2052, 5000, 100.0625),
+    "gpu.kept": (2.4, 4.8, 0.28),
 }
 
 # Right answers in other forms than those of the chapters' solutions.
@@ -3117,6 +3213,18 @@ RIGHT = {
         abs(f(x + 2e-3 * v) - f(x - 2e-3 * v) - 4e-3 * gradient @ v) < 3e-5 * abs(gradient @ v)
     ),
     "errata.name": lambda y: (1 + np.flatnonzero(second_differences(y / abs(y).max()) > 1e-12)).tolist(),
+    "gpu.rounding": [np.float32(2052), 5000.0, jnp.asarray(100.0625)],
+    "gpu.slip": lambda f, x: (f(x + np.float32(4e-4)) - f(x)) / ((x + np.float32(4e-4)) - x),
+    "gpu.kept": np.array([2.4, 4.8, 0.28]),
+    "gpu.crossing": lambda size, launch, cpu, gpu, link: (
+        launch / size / (1 / cpu - 1 / gpu - 1 / link) if 1 / cpu > 1 / gpu + 1 / link else math.inf
+    ),
+    "gpu.batches": lambda f, X, size: jnp.concatenate(
+        [f(part) for part in np.array_split(X, range(size, len(X), size))]
+    ).tolist(),
+    "gpu.split": lambda A, B, tf32, product: jnp.asarray(
+        product(A - tf32(A), tf32(B)) + product(tf32(A), B - tf32(B)) + product(A, B)
+    ),
 }
 
 
