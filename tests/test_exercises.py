@@ -2975,6 +2975,7 @@ WRONG = {
         (lambda y: 1 + np.flatnonzero(second_differences(y) >= 0), "bends neither way"),
         (lambda y: 1 + np.flatnonzero(second_differences(y) > 1e-12), "roundoff bends as well"),
         (lambda y: 2 + np.flatnonzero(second_differences(y) > 1e-12 * abs(y).max()), "the indices i"),
+    ],
     "gpu.rounding": [
         (rounded_to_ten(first=2051), "count from its leading one"),
         (rounded_to_ten(first=2050), "Which of its two neighbors has a 0"),
