@@ -922,6 +922,8 @@ def shaped(n, m, **wrong):
 
 def second_differences(y):
     return np.diff(y, 2)
+
+
 def rounded_to_ten(first=2052, second=5000, third=100.0625):
     return first, second, third
 
