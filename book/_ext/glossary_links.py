@@ -49,7 +49,7 @@ class LinkWords(SphinxTransform):
         words = sorted(words_of(glossary.read_text(encoding="utf-8")), key=len, reverse=True)
         for bold in self.document.findall(nodes.strong):
             found = [word for word in words if re.fullmatch(form(word), bold.astext())]
-            if found and not isinstance(bold.parent, nodes.reference):
+            if found and not any(map(left_alone, ancestors(bold))):
                 words.remove(found[0])
                 bold.replace_self(self.link(found[0], bold.deepcopy(), "main"))
         for word in words:
@@ -79,8 +79,9 @@ class LinkWords(SphinxTransform):
 
 
 def left_alone(node: nodes.Node) -> bool:
-    """Tell whether words in this node are not running text."""
-    return isinstance(node, LEFT_ALONE) or "cell_output" in node.get("classes", [])
+    """Tell whether words in this node are not running text; the aims begin with verbs in bold."""
+    aims = isinstance(node, nodes.section) and node[0].astext() == "What you will be able to do"
+    return aims or isinstance(node, LEFT_ALONE) or "cell_output" in node.get("classes", [])
 
 
 def ancestors(node: nodes.Node) -> list[nodes.Node]:
