@@ -2939,6 +2939,7 @@ WRONG = {
         (lambda n, m: shaped(n, m, x_bar=(m,)), "at the other end"),
         (lambda n, m: shaped(n, m, y_dot=(n,)), "at the other end"),
         (lambda n, m: shaped(n, m, y_bar=(m, 1)), "shaped like what they belong to"),
+        (lambda n, m: shaped(n, m, x_dot=n), "a tuple"),
         (lambda n, m: (m, n), "a dictionary with the keys"),
     ],
     "errata.budget": [
@@ -2968,6 +2969,7 @@ WRONG = {
         (lambda *args: agrees_with_difference(*args, 5e-3, 0.1), "how wide is the tolerance"),
         (lambda *args: agrees_with_difference(*args, 6e-6, 0.005), "it was not trusted"),
         (lambda *args: True, "it was trusted"),
+        (lambda *args: agrees_with_difference(*args, 5e-3, 1e-9), "room for the error"),
         (lambda *args: False, "it was not trusted"),
     ],
     "errata.name": [
@@ -3209,7 +3211,7 @@ RIGHT = {
     ),
     "intro.elasticity": lambda f, x: float(np.log(f(1.00001 * x) / f(x / 1.00001)) / np.log(1.00001) / 2),
     "errata.units": {"s = 0.1": 0.6, "s = 4": np.int64(24)},
-    "errata.shapes": shaped,
+    "errata.shapes": lambda n, m: {key: list(shape) for key, shape in shaped(n, m).items()},
     "errata.budget": lambda n: multiplied(np.int64(n)),
     "errata.catch": vjp_test,
     "errata.slip": lambda f, gradient, x, v: np.bool_(

@@ -42,6 +42,7 @@ def _(attempt):
         at_input, at_output = (n,), (m,)
         rows = {"J": (m, n), "x_dot": at_input, "x_bar": at_input, "y_dot": at_output, "y_bar": at_output}
         for key, shape in rows.items():
+            read = tuple(got[key]) if isinstance(got[key], list | tuple) else got[key]
             other = at_output if shape == at_input else at_input
             slips = [(other, "that is the shape at the other end of the function.")]
             if key == "J":
@@ -50,8 +51,8 @@ def _(attempt):
                 f"n = {n}, m = {m}, the shape of {key}",
                 got[key],
                 shape,
-                passes=got[key] == shape,
-                slips=[(got[key] == wrong, words) for wrong, words in slips],
+                passes=read == shape,
+                slips=[(read == wrong, words) for wrong, words in slips],
                 hint="a tuple: tangents and cotangents are shaped like what they belong to, and J x_dot = y_dot.",
             )
 
@@ -161,7 +162,7 @@ def _(attempt):
                 name = f"{np.dtype(dtype).name}, {n} variables, the gradient times {factor:g}"
                 hint = "it was trusted. What is the error of the difference, and how wide is the tolerance?"
                 if factor == 1.0:
-                    hint = "it was not trusted. The step has to suit the format: see the figure of the chapter."
+                    hint = "it was not trusted. Does the step suit the format? Is there room for the error of the difference?"
                 yield Case(name, bool(got), factor == 1.0, passes=bool(got) == (factor == 1.0), hint=hint)
 
 
