@@ -2969,7 +2969,7 @@ WRONG = {
         (lambda *args: agrees_with_difference(*args, 5e-3, 0.1), "how wide is the tolerance"),
         (lambda *args: agrees_with_difference(*args, 6e-6, 0.005), "it was not trusted"),
         (lambda *args: True, "it was trusted"),
-        (lambda *args: agrees_with_difference(*args, 5e-3, 1e-9), "room for the error"),
+        (lambda *args: agrees_with_difference(*args, 5e-3, 1e-9), "room for its error"),
         (lambda *args: False, "it was not trusted"),
     ],
     "errata.name": [

@@ -162,7 +162,7 @@ def _(attempt):
                 name = f"{np.dtype(dtype).name}, {n} variables, the gradient times {factor:g}"
                 hint = "it was trusted. What is the error of the difference, and how wide is the tolerance?"
                 if factor == 1.0:
-                    hint = "it was not trusted. Does the step suit the format? Is there room for the error of the difference?"
+                    hint = "it was not trusted. Does the step suit the format, and is there room for its error?"
                 yield Case(name, bool(got), factor == 1.0, passes=bool(got) == (factor == 1.0), hint=hint)
 
 
