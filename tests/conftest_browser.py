@@ -116,8 +116,8 @@ def look(page: Page, *, scheme: str = "light", width: int = 1280) -> Page:
     return page
 
 
-def axe_violations(page: Page, *rules: str) -> list[str]:
-    """Run axe-core, all of it or the rules named; return a line for every element that breaks a rule.
+def axe_violations(page: Page, *rules: str, within: str = "html") -> list[str]:
+    """Run axe-core, all of it or the rules named, on a part of the page; return a line for every element at fault.
 
     Of the tokens of code, one of each style in each setting stays on the page: the others could say nothing new, and
     take most of the time. axe-core does not judge the contrast of single characters, so those go too. Its
@@ -139,11 +139,11 @@ def axe_violations(page: Page, *rules: str) -> list[str]:
         page.add_script_tag(path=AXE)
     options = {"resultTypes": ["violations"], "preload": False} | ({"runOnly": list(rules)} if rules else {})
     found = page.evaluate(
-        """async (options) => {
-      const quick = await axe.run({ ...options, selectors: false });
-      return quick.violations.length ? (await axe.run(options)).violations : [];
+        """async ([within, options]) => {
+      const quick = await axe.run(within, { ...options, selectors: false });
+      return quick.violations.length ? (await axe.run(within, options)).violations : [];
     }""",
-        options,
+        [within, options],
     )
     return [f"{rule['id']}: {node['target']} {node['failureSummary']}" for rule in found for node in rule["nodes"]]
 
