@@ -936,18 +936,18 @@ def test_a23_rule_for_sin_x_y(without_x64):
     """A23: the rule of sin(x) y at (2, 3) along (1, 0) gives 2.7278922 and -1.2484405, in single precision."""
 
     @jax.custom_jvp
-    def f(x, y):
-        return jnp.sin(x) * y
+    def wave(height, phase):
+        return height * jnp.sin(phase)
 
-    @f.defjvp
+    @wave.defjvp
     def _(primals, tangents):
-        (x, y), (x_dot, y_dot) = primals, tangents
-        return f(x, y), jnp.cos(x) * x_dot * y + jnp.sin(x) * y_dot
+        (height, phase), (height_dot, phase_dot) = primals, tangents
+        return wave(height, phase), height_dot * jnp.sin(phase) + height * jnp.cos(phase) * phase_dot
 
-    value, pushed = jax.jvp(f, (2.0, 3.0), (1.0, 0.0))
+    value, pushed = jax.jvp(wave, (3.0, 2.0), (0.0, 1.0))
     assert value.dtype == pushed.dtype == np.float32
     np.testing.assert_allclose([value, pushed], [2.7278922, -1.2484405], rtol=3e-7)
-    np.testing.assert_allclose(jax.grad(f, (0, 1))(2.0, 3.0), [-1.2484405, math.sin(2)], rtol=3e-7)
+    np.testing.assert_allclose(jax.grad(wave, (1, 0))(3.0, 2.0), [-1.2484405, math.sin(2)], rtol=3e-7)
 
 
 def test_single_precision_by_default(without_x64):

@@ -875,7 +875,7 @@ def test_numbers_of_the_sources_in_single_precision(without_x64):
     assert jax.grad(lambda x, y: x**2 + y, argnums=1)(2.0, 3.0) == 1
 
     def f(x, y):
-        return x**3 + 2 * y[0] ** 2 - 3 * y[1] + 1
+        return 1 - 3 * y[1] + x**3 + 2 * y[0] ** 2
 
     for tanh, polynomial in ((torch.tanh, f), (to_torch(jnp.tanh), to_torch(f))):
         x, y = torch.tensor(2.0, requires_grad=True), torch.tensor([2.0, 3.0], requires_grad=True)
