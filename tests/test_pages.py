@@ -94,7 +94,10 @@ def test_recap_holds_the_rows_of_every_chapter(recap: Page) -> None:
 
 @pytest.mark.parametrize(
     "old, new, fault",
-    [("| the rule |", "| never |", "lacks ['central,"), ("| the rule |", "| the rule |\n| a | b |", "lacks ['a', 'b']")],
+    [
+        ("| the rule |", "| never |", "lacks ['central,"),
+        ("| the rule |", "| the rule |\n| a | b |", "lacks ['a', 'b']"),
+    ],
     ids=["other words", "one row more"],
 )
 def test_recap_checker_rejects_planted_mistake(recap: Page, old: str, new: str, fault: str) -> None:
@@ -152,7 +155,11 @@ CALLS = {
     "ho.hvp(f, (x,), (v,))": ({"f": one, "x": X, "v": V}, None, H @ V),
     "jax.hessian(f)(x)": ({"f": one, "x": X}, None, H),
     "sparse.hessian(f, x)(x)": ({"f": one, "x": X}, lambda found: found.todense(), H),
-    "ho.taylor(f, x, v, K)": ({"f": one, "x": np.asarray(X), "v": np.asarray(V), "K": 2}, None, [12.125, G @ V, V @ H @ V / 2]),
+    "ho.taylor(f, x, v, K)": (
+        {"f": one, "x": np.asarray(X), "v": np.asarray(V), "K": 2},
+        None,
+        [12.125, G @ V, V @ H @ V / 2],
+    ),
     "implicit.root(F, y0, a).y": ({"F": lambda y, a: y**2 - a, "y0": 1.0, "a": 2.0}, None, 2**0.5),
     "implicit.fixed_point(f, z0, a).y": ({"f": lambda z, a: (z + a / z) / 2, "z0": 1.0, "a": 2.0}, None, 2**0.5),
     "implicit.argmin(f, y0, a).y": ({"f": lambda y, a: (y - a) ** 4 + (y - a) ** 2, "y0": 1.0, "a": 2.0}, None, 2.0),
@@ -166,13 +173,13 @@ CALLS = {
         lambda found: abs(found.gradient["loc"] - 2) < 4 * found.gradient_error["loc"],
         True,
     ),
-    "custom_rules.matrix_function(jax.scipy.linalg.expm)(A)": (
-        {"A": ROTATION},
+    "cr.matrix_function(expm)(A)": (
+        {"A": ROTATION, "expm": jax.scipy.linalg.expm},
         None,
         [[np.cos(1), np.sin(1)], [-np.sin(1), np.cos(1)]],
     ),
-    "custom_rules.straight_through(jnp.round)(x)": ({"x": X}, None, [2.0, 3.0, 0.0]),
-    "custom_rules.smooth(f, w)(x)": ({"f": jnp.sign, "w": 0.1, "x": X}, None, np.ones(3)),
+    "cr.straight_through(jnp.round)(x)": ({"x": X}, None, [2.0, 3.0, 0.0]),
+    "cr.smooth(f, w)(x)": ({"f": jnp.sign, "w": 0.1, "x": X}, None, np.ones(3)),
     "hep_fits.fit(likelihood, data)": (
         {"likelihood": decays(), "data": TIMES},
         lambda found: [found.params[0], found.errors[0]],
@@ -286,5 +293,8 @@ def test_card_of_the_book() -> None:
     page = (SITE / "book" / "intro.html").read_text(encoding="utf-8")
     assert struct.unpack(">2I", png[16:24]) == (1200, 630)
     assert len(png) < 150_000
-    assert '<meta property="og:image" content="https://autodiff-tutorial.github.io/autodiff-tutorial/_static/social.png"' in page
+    assert (
+        '<meta property="og:image" content="https://autodiff-tutorial.github.io/autodiff-tutorial/_static/social.png"'
+        in page
+    )
     assert '<meta name="twitter:card" content="summary_large_image"' in page

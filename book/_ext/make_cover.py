@@ -99,7 +99,9 @@ def write(fig, name, colors=64):
     """Store a figure as a small PNG."""
     buffer = BytesIO()
     fig.savefig(buffer, format="png", facecolor=GROUND)
-    image = Image.open(buffer).convert("RGB").quantize(colors, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    image = (
+        Image.open(buffer).convert("RGB").quantize(colors, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    )
     image.save(FOLDER / name, optimize=True)
     plt.close(fig)
     print(f"{name}: {image.size[0]} x {image.size[1]}, {(FOLDER / name).stat().st_size / 1000:.0f} kB")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,8 +38,22 @@ def build_page() -> Path:
     subprocess.run([program, "build", ".", "-W", "-n", "--keep-going", "--builder", "singlehtml"], cwd=ROOT, check=True)
     page = (FOLDER / "book" / "intro.html").read_text(encoding="utf-8")
     copy = FOLDER / "book.html"
-    copy.write_text(page.replace('href="book/intro.html#', 'href="#'), encoding="utf-8")
+    copy.write_text(with_title(page.replace('href="book/intro.html#', 'href="#')), encoding="utf-8")
     return copy
+
+
+def with_title(page: str) -> str:
+    """Put a title page before the contents."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    heading = f"<h1>{config['title']}</h1>"
+    title = (
+        f'<div class="title-page"><img src="_static/cover.png" alt="">\n{heading}\n'
+        f"<p>{config['author']}, {config['copyright']}</p>\n<p>{config['repository']['url']}</p></div>"
+    )
+    start = page.index('id="jb-print-docs-body"')
+    if heading not in page[start:]:
+        raise ValueError(f"The page of the whole book has no {heading!r} before its contents.")
+    return page[:start] + page[start:].replace(heading, title, 1)
 
 
 def print_page(page_path: Path, pdf: Path) -> None:
@@ -49,6 +64,7 @@ def print_page(page_path: Path, pdf: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         page = browser.new_page(color_scheme="light")
+        page.set_default_timeout(600_000)  # thousands of formulas are set while the page loads
         page.goto(page_path.as_uri())
         page.emulate_media(media="print")
         page.evaluate(OPEN_ALL)
