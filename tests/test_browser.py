@@ -46,11 +46,6 @@ def test_page_asks_no_other_host(visit: tuple) -> None:
     assert visit[2] == []
 
 
-def test_page_fits_a_phone(visit: tuple) -> None:
-    """Nothing sticks out of a window 390 pixels wide."""
-    assert overflow(look(visit[0], width=390)) == []
-
-
 def test_page_shows_no_raw_math(visit: tuple) -> None:
     """Every formula is set."""
     assert raw_math(visit[0]) == []
@@ -61,9 +56,11 @@ def test_page_is_accessible(visit: tuple) -> None:
     assert axe_violations(look(visit[0])) == []
 
 
-def test_page_is_legible_in_the_dark(visit: tuple) -> None:
-    """All text keeps its contrast in the dark theme."""
-    assert axe_violations(look(visit[0], scheme="dark"), "color-contrast") == []
+def test_page_suits_a_phone_in_the_dark(visit: tuple) -> None:
+    """Nothing sticks out of a window 390 pixels wide, text keeps its contrast, and a finger hits what can be tapped."""
+    page = look(visit[0], scheme="dark", width=390)
+    assert overflow(page) == []
+    assert axe_violations(page, "color-contrast", "target-size") == []
 
 
 def test_figures_are_legible_in_the_dark(visit: tuple) -> None:
@@ -80,6 +77,12 @@ def test_figures_are_legible_in_the_dark(visit: tuple) -> None:
 def test_page_raises_no_error(visit: tuple) -> None:
     """The console stays empty, through all that was done to the page above."""
     assert visit[1] == []
+
+
+def test_sidebars_are_legible_in_the_dark(context: BrowserContext, site: str) -> None:
+    """What stands beside the text, on a wide window alone and on every chapter alike, keeps its contrast."""
+    with open_page(context, f"{site}{CHAPTERS[0]}.html") as (page, *_):
+        assert axe_violations(look(page, scheme="dark"), "color-contrast") == []
 
 
 def test_source_listings_are_quiet_and_fit_a_phone(context: BrowserContext, site: str) -> None:
@@ -181,6 +184,11 @@ PLANTED = {
         "contrast",
         ".n",
     ),
+    "target too small": (
+        '<a href="#a" style="display: block; width: 9px; height: 9px"></a>' * 2,
+        "phone",
+        "target-size",
+    ),
     "picture without words": ('<img src="data:,">', "axe", "image-alt"),
     "dollar signs": ("<p>$$ x^2 $$</p>", "math", "$$"),
     "formula in brackets": (r"<p>\( x^2 \)</p>", "math", r"\("),
@@ -197,6 +205,7 @@ def test_checker_rejects_planted_page(context, tmp_path: Path, html: str, checke
             "errors": lambda: errors,
             "overflow": lambda: overflow(look(page, width=390)),
             "contrast": lambda: axe_violations(look(page, scheme="dark"), "color-contrast"),
+            "phone": lambda: axe_violations(look(page, scheme="dark", width=390), "target-size"),
             "axe": lambda: axe_violations(look(page)),
             "math": lambda: raw_math(page),
         }[checker]()

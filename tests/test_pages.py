@@ -174,7 +174,7 @@ CALLS = {
         True,
     ),
     "cr.matrix_function(expm)(A)": (
-        {"A": ROTATION, "expm": jax.scipy.linalg.expm},
+        {"A": ROTATION},
         None,
         [[np.cos(1), np.sin(1)], [-np.sin(1), np.cos(1)]],
     ),
@@ -203,7 +203,7 @@ def test_every_call_of_the_summary_is_tried() -> None:
 def test_call_of_the_summary_works(call: str) -> None:
     """After the imports that the page names, the call gives what it should."""
     needs, look, expected = CALLS[call]
-    space = {"jax": jax, "jnp": jnp, **needs}
+    space = dict(needs)
     exec(re.search(r"```python\n(.*?)```", SUMMARY, re.DOTALL)[1], space)
     found = eval(call, space)
     found = found if look is None else look(found)
@@ -225,11 +225,6 @@ def test_steps_of_the_summary(power: float, name: str) -> None:
     """The numbers are the powers of the machine epsilon that stand beside them."""
     exponent = name if len(name) == 1 else f"{{{name}}}"
     assert re.search(rf"\\varepsilon\^{exponent}\$ \| {re.escape(step(power))} \|", SUMMARY)
-
-
-def page_sizes(pdf: bytes) -> list[bytes]:
-    """Return the size of each page of a PDF."""
-    return re.findall(rb"/Type /Page\b[^s].*?/MediaBox \[([^]]+)\]", pdf, re.DOTALL)
 
 
 def test_summary_prints_on_one_sheet(context: BrowserContext, site: str) -> None:
@@ -293,8 +288,5 @@ def test_card_of_the_book() -> None:
     page = (SITE / "book" / "intro.html").read_text(encoding="utf-8")
     assert struct.unpack(">2I", png[16:24]) == (1200, 630)
     assert len(png) < 150_000
-    assert (
-        '<meta property="og:image" content="https://autodiff-tutorial.github.io/autodiff-tutorial/_static/social.png"'
-        in page
-    )
+    assert re.search(r'<meta property="og:image" content="https://[^"]+/_static/social.png"', page)
     assert '<meta name="twitter:card" content="summary_large_image"' in page

@@ -5,18 +5,19 @@ landscape are blue. The green paths climb it along gradients from `reverse_mode`
 angle. The orange lines touch a level line where a path crosses it: the slope along them, from `forward_mode`, is zero.
 """
 
+from functools import partial
 from io import BytesIO
 
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
-from contents import ROOT
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from PIL import Image
 
 from autodiff_tutorial import forward_mode, primitives, reverse_mode
+from contents import ROOT
 
 GROUND, PRIMAL, TANGENT, COTANGENT, WHITE = "#0d2138", "#5f9fe6", "#f59a3c", "#57b56c", "#ffffff"
 TITLE = "Differentiation,\nby machine"
@@ -78,7 +79,7 @@ def draw(width, height, left=0.0, dpi=200):
     ax.contour(x, y, z, levels=LEVELS, colors=PRIMAL, linewidths=0.7, alpha=0.7, linestyles="solid")
 
     starts = [(a, b) for a in np.arange(0.1, span[0], 1.3) for b in np.arange(0.1, span[1], 1.24)]
-    down, up = (jax.jit(jax.vmap(lambda p: climb(p, length)))(jnp.array(starts)) for length in (-2.0, 4.5))
+    down, up = (np.asarray(jax.vmap(partial(climb, length=r))(jnp.array(starts))) for r in (-2.0, 4.5))
     paths = np.concatenate([down[:, :0:-1], up], axis=1)
     for path in paths:
         pieces = np.stack([path[:-1], path[1:]], axis=1)
@@ -99,9 +100,8 @@ def write(fig, name, colors=64):
     """Store a figure as a small PNG."""
     buffer = BytesIO()
     fig.savefig(buffer, format="png", facecolor=GROUND)
-    image = (
-        Image.open(buffer).convert("RGB").quantize(colors, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    )
+    options = {"method": Image.Quantize.MAXCOVERAGE, "dither": Image.Dither.NONE}
+    image = Image.open(buffer).convert("RGB").quantize(colors, **options)
     image.save(FOLDER / name, optimize=True)
     plt.close(fig)
     print(f"{name}: {image.size[0]} x {image.size[1]}, {(FOLDER / name).stat().st_size / 1000:.0f} kB")

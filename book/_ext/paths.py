@@ -6,11 +6,12 @@
 from html import escape
 
 import yaml
-from contents import ROOT, chapters
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+
+from contents import ROOT, chapters
 
 FILE = ROOT / "book" / "paths.yml"
 TEXTS = {"previous": '<span aria-hidden="true">←</span> {}', "next": '{} <span aria-hidden="true">→</span>'}

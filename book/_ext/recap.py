@@ -2,11 +2,12 @@
 
 import re
 
-from contents import chapters, notebook, words
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+
+from contents import chapters, notebook, words
 
 SECTION = re.compile(r"^## Recap\n(.+?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 
