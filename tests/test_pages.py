@@ -290,3 +290,15 @@ def test_card_of_the_book() -> None:
     assert len(png) < 150_000
     assert re.search(r'<meta property="og:image" content="https://[^"]+/_static/social.png"', page)
     assert '<meta name="twitter:card" content="summary_large_image"' in page
+
+
+def test_printed_book_begins_with_its_title(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The title page takes the heading that stands before the contents; where there is none, that is said."""
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    from make_pdf import with_title
+
+    start = '<div id="jb-print-docs-body"><h1>{}</h1><h2> Contents </h2>'
+    page = with_title(start.format("Differentiation, by machine"))
+    assert 'src="_static/cover.png"' in page.split("<h1>Differentiation, by machine</h1>")[0]
+    with pytest.raises(ValueError, match="has no"):
+        with_title(start.format("Another"))
