@@ -30,7 +30,7 @@ def form(word: str) -> str:
     """Return a regular expression for the word and its plural, also at the beginning of a sentence."""
     first, rest = (re.escape(part) for part in (word[0], word[1:]))
     start = f"[{first.upper()}{first.lower()}]" if word[0].isalpha() else first
-    return rf"(?<![\w-]){start}{rest}(?:s|es)?(?![\w-])"
+    return rf"(?<![\w-])({start}{rest})(?:s|es)?(?![\w-])"
 
 
 class LinkWords(SphinxTransform):
@@ -47,24 +47,27 @@ class LinkWords(SphinxTransform):
         self.env.note_dependency(str(glossary))
         # Longer words first: "adjoint method" is not an "adjoint".
         words = sorted(words_of(glossary.read_text(encoding="utf-8")), key=len, reverse=True)
-        for bold in self.document.findall(nodes.strong):
-            found = [word for word in words if re.fullmatch(form(word), bold.astext())]
-            if found and not any(map(left_alone, ancestors(bold))):
-                words.remove(found[0])
-                bold.replace_self(self.link(found[0], bold.deepcopy(), "main"))
-        for word in words:
-            if word not in COMMON:
-                self.link_first(word)
-
-    def link_first(self, word: str) -> None:
-        """Link the first place where the word stands in running text."""
-        for text in self.document.findall(nodes.Text):
-            match = re.search(form(word), text)
-            if match and not any(map(left_alone, ancestors(text))):
-                before, after = text[: match.start()], text[match.end() :]
-                link = self.link(word, nodes.inline("", match[0]), "")
-                text.parent.replace(text, [nodes.Text(before), *link, nodes.Text(after)])
-                return
+        pattern = re.compile("|".join(map(form, words)))
+        free = set(words)  # not linked so far
+        for bold in list(self.document.findall(nodes.strong)):
+            match = pattern.fullmatch(bold.astext())
+            word = match and words[match.lastindex - 1]
+            if word in free and not any(map(left_alone, ancestors(bold))):
+                free.remove(word)
+                bold.replace_self(self.link(word, bold.deepcopy(), "main"))
+        free -= COMMON
+        for text in list(self.document.findall(nodes.Text)):
+            matches = list(pattern.finditer(text))
+            if not matches or any(map(left_alone, ancestors(text))):
+                continue
+            pieces, end = [], 0
+            for match in matches:
+                word = words[match.lastindex - 1]
+                if word in free:
+                    free.remove(word)
+                    pieces += [nodes.Text(text[end : match.start()]), *self.link(word, nodes.inline("", match[0]), "")]
+                    end = match.end()
+            text.parent.replace(text, [*pieces, nodes.Text(text[end:])])
 
     def link(self, word: str, content: nodes.Node, main: str) -> list[nodes.Node]:
         """Return a place to which the index leads, and the link to the glossary."""
