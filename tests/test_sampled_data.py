@@ -463,6 +463,12 @@ def test_smoothing_keeps_polynomials(grid, window, data):
     np.testing.assert_array_less(abs(found - truth), 20 * bound + np.finfo(float).tiny)
 
 
+def test_smoothing_multiplies_in_full_precision():
+    """Recent GPUs round what they multiply, unless they are told not to."""
+    y, x = jnp.ones(9, "float32"), np.arange(9, dtype="float32")
+    assert "HIGHEST" in str(jax.make_jaxpr(lambda y: sd.smooth_derivative(y, x, 5, 2))(y))
+
+
 @pytest.mark.parametrize("window, order", [(3, 0), (3, 1), (3, 2), (5, 1), (5, 3), (9, 2), (11, 1)])
 @pytest.mark.parametrize("name", ["uniform", "jittered", "descending", "graded"])
 def test_smoothing_that_fits_all_points_is_the_derivative(name, window, order):

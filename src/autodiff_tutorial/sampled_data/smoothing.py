@@ -3,6 +3,7 @@
 import math
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
@@ -77,10 +78,11 @@ def smooth_derivative(
     call = "smooth_derivative"
     window, degree, order = checked_smoothing(call, window, degree, order)
     y, x, axis, xp = checked_samples(call, y, x, axis, window, f"window={window}")
+    full = {"precision": "highest"} if xp is jnp else {}  # or a GPU may multiply in TF32
 
     def formula(start, stop):
         index, w, size = smoothing_weights(x, np.arange(start, stop), window, degree, order)
-        return rescaled(xp.einsum("...nw,nw->...n", y[..., index], w), size, order)
+        return rescaled(xp.einsum("...nw,nw->...n", y[..., index], w, **full), size, order)
 
     work = window * max(degree + 1, math.prod(y.shape[:-1]))
     return xp.moveaxis(in_pieces(formula, y, work), -1, axis)
