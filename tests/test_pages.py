@@ -21,7 +21,8 @@ from test_book import CHAPTERS as NOTEBOOKS
 from test_book import markdown
 
 # A short word for each chapter, in the order of the contents.
-NAMES = [name.removeprefix("book/") for name in CHAPTERS]
+# The introduction has nothing to recap.
+NAMES = [name.removeprefix("book/") for name in CHAPTERS if name != "book/intro"]
 PATHS = yaml.safe_load((ROOT / "book" / "paths.yml").read_text(encoding="utf-8"))
 SUMMARY = (ROOT / "book" / "summary.md").read_text(encoding="utf-8")
 
