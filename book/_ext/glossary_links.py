@@ -26,11 +26,13 @@ def words_of(glossary: str) -> list[str]:
     return re.findall(r"^\S.*$", body, re.MULTILINE)
 
 
-def form(word: str) -> str:
-    """Return a regular expression for the word and its plural, also at the beginning of a sentence."""
-    first, rest = (re.escape(part) for part in (word[0], word[1:]))
-    start = f"[{first.upper()}{first.lower()}]" if word[0].isalpha() else first
-    return rf"(?<![\w-])({start}{rest})(?:s|es)?(?![\w-])"
+def uses_of(words: list[str]) -> re.Pattern:
+    """Return a regular expression for the words and their plurals, also at the beginning of a sentence.
+
+    The number of its group that matches is that of the word, from 1.
+    """
+    forms = (f"([{word[0].upper()}{word[0].lower()}]{re.escape(word[1:])})" for word in words)
+    return re.compile(rf"(?<![\w-])(?:{'|'.join(forms)})(?:s|es)?(?![\w-])")
 
 
 class LinkWords(SphinxTransform):
@@ -47,7 +49,7 @@ class LinkWords(SphinxTransform):
         self.env.note_dependency(str(glossary))
         # Longer words first: "adjoint method" is not an "adjoint".
         words = sorted(words_of(glossary.read_text(encoding="utf-8")), key=len, reverse=True)
-        pattern = re.compile("|".join(map(form, words)))
+        pattern = uses_of(words)
         free = set(words)  # not linked so far
         for bold in list(self.document.findall(nodes.strong)):
             match = pattern.fullmatch(bold.astext())
