@@ -48,24 +48,16 @@ def root(fn, y0, **options):
     return lambda a: implicit.root(fn, y0, a, **options).y
 
 
-def quintic(y):
-    """Return the derivatives of the root of y^5 + y = a, by the inverse function."""
-    p = 1 + 5 * y**4
-    return [y, 1 / p, -20 * y**3 / p**3, (-60 * y**2 * p + 1200 * y**6) / p**5]
-
-
 def bisected(fn, lower, upper):
     return lambda a: implicit.root(fn, 1.0, a, method="bisection", bracket=(lower, upper)).y
 
 
 # A function of one number, where, and its value with three derivatives in closed form.
 SCALARS = {
-    "square root": (root(lambda y, a: y**2 - a, 1.0), 4.0, [2, 1 / 4, -1 / 32, 3 / 256]),
     "square root, bisected": (bisected(lambda y, a: y**2 - a, 0.0, 9.0), 4.0, [2, 1 / 4, -1 / 32, 3 / 256]),
     "Lambert W": (
         root(lambda y, a: y * jnp.exp(y) - a, 0.5), np.e, [1, 0.5 / np.e, -3 / 8 / np.e**2, 19 / 32 / np.e**3],
     ),
-    "quintic": (root(lambda y, a: y**5 + y - a, 1.0), 34.0, quintic(2.0)),
     "Babylonian fixed point": (
         lambda a: implicit.fixed_point(lambda y, a: (y + a / y) / 2, 1.0, a).y, 4.0, [2, 1 / 4, -1 / 32, 3 / 256],
     ),
@@ -129,7 +121,7 @@ def truth_of(order):
 
 
 # Krylov methods take seconds to compile at second order: once is enough, since the rule does not look at the method.
-METHODS = [*[("dense", order) for order in THREE], ("gmres", "reverse"), ("gmres", THREE[2]), ("bicgstab", "reverse")]
+METHODS = [*[("dense", order) for order in THREE], ("gmres", THREE[2]), ("bicgstab", "reverse")]
 
 
 @pytest.mark.parametrize("linear_solve, order", METHODS)
