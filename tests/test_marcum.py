@@ -12,11 +12,12 @@ import scipy.special
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
+from programs import quick_jit
 
 from autodiff_tutorial.integrals import log_marcum_q, marcum_q
 
-GRADIENT = jax.jit(jax.vmap(jax.grad(marcum_q, (0, 1, 2))))
-LOG_GRADIENT = jax.jit(jax.vmap(jax.grad(log_marcum_q, (0, 1, 2))))
+GRADIENT = quick_jit(jax.vmap(jax.grad(marcum_q, (0, 1, 2))))
+LOG_GRADIENT = quick_jit(jax.vmap(jax.grad(log_marcum_q, (0, 1, 2))))
 
 
 def mixture(order, a, b, digits=30):
@@ -103,7 +104,7 @@ def points(n, seed=0):
 
 
 @functools.cache
-def solved(n=200):
+def solved(n=100):
     cases = points(n)
     return cases, [mixture(*case) for case in zip(*cases, strict=True)]
 
@@ -244,13 +245,13 @@ def test_slopes_at_zero():
     slopes = GRADIENT(order, jnp.ones(15), jnp.zeros(15))
     assert np.allclose(slopes[2], [-np.inf, -np.sqrt(2 / np.pi) * np.exp(-0.5)] + 13 * [0], rtol=1e-13, atol=0)
     assert not np.any(np.array(slopes[:2]))
-    curvature = jax.jit(jax.grad(jax.grad(marcum_q, 2), 2))(1.0, 1.5, 0.0)
+    curvature = quick_jit(jax.grad(jax.grad(marcum_q, 2), 2))(1.0, 1.5, 0.0)
     assert np.allclose(curvature, -np.exp(-1.125), rtol=1e-12, atol=0)
 
 
 @functools.cache
 def differentiated():
-    cases = points(24, seed=4)
+    cases = points(16, seed=4)
 
     def both(v):
         def gradients(v):
@@ -260,7 +261,7 @@ def differentiated():
         hessians, gradients = jax.jacfwd(gradients, has_aux=True)(v)
         return gradients[0], hessians[0], gradients[1], hessians[1]
 
-    found = jax.jit(jax.vmap(both))(jnp.stack(cases, axis=1))
+    found = quick_jit(jax.vmap(both))(jnp.stack(cases, axis=1))
     return found, [derivatives(*case) for case in zip(*cases, strict=True)]
 
 
@@ -280,7 +281,7 @@ def test_derivatives_are_those_of_mpmath(which, tolerance):
 
 def test_third_derivative():
     """Differentiated in the order and twice in b, the rules give what mpmath finds for the slope in b."""
-    third = jax.jit(jax.grad(jax.grad(jax.grad(marcum_q, 0), 2), 2))(1.0, 2.0, 3.0)
+    third = quick_jit(jax.grad(jax.grad(jax.grad(marcum_q, 0), 2), 2))(1.0, 2.0, 3.0)
     with mpmath.workdps(40):
         truth = mpmath.diff(lambda order, b: -b * density(order, mpmath.mpf(2), b), (1, 3), (1, 1))
     assert error(third, truth) < 1e-12
@@ -293,7 +294,7 @@ def test_modes_agree():
     def total(*v):
         return jnp.sum(log_marcum_q(*v))
 
-    forward, reverse = jax.jit(lambda *v: [d(total, (0, 1, 2))(*v) for d in (jax.jacfwd, jax.jacrev)])(order, a, b)
+    forward, reverse = quick_jit(lambda *v: [d(total, (0, 1, 2))(*v) for d in (jax.jacfwd, jax.jacrev)])(order, a, b)
     assert jax.tree.map(jnp.shape, reverse) == ((2, 1), (3,), ())
     assert all(np.allclose(f, r, rtol=1e-13) for f, r in zip(forward, reverse, strict=True))
 
@@ -301,12 +302,12 @@ def test_modes_agree():
 def test_reverse_mode_does_not_keep_the_nodes():
     """A gradient takes a few numbers an element, whose nodes would take hundreds."""
     n = 10_000
-    whole = jax.jit(jax.grad(lambda *v: jnp.sum(marcum_q(*v)), (0, 2)))
+    whole = quick_jit(jax.grad(lambda *v: jnp.sum(marcum_q(*v)), (0, 2)))
     memory = whole.lower(*3 * (jax.ShapeDtypeStruct((n,), jnp.float64),)).compile().memory_analysis()
     assert memory.temp_size_in_bytes < 60 * 8 * n
 
 
-VALUES = jax.jit(lambda order, a, b: [marcum_q(order + k, a, b) for k in (0, 1)])
+VALUES = quick_jit(lambda order, a, b: [marcum_q(order + k, a, b) for k in (0, 1)])
 
 
 @given(st.floats(0.5, 50), st.floats(1e-3, 50), st.floats(1e-3, 50))
@@ -328,7 +329,7 @@ def test_monotonic(order, a, b, factor):
     assert float(LOG(order, a, b * factor)) <= float(log_q) - least
 
 
-LOG = jax.jit(log_marcum_q)
+LOG = quick_jit(log_marcum_q)
 
 
 def test_float32():
