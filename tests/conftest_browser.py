@@ -211,11 +211,16 @@ def broken_links(folder: Path) -> list[str]:
     return broken
 
 
+def links_out(folder: Path) -> list[str]:
+    """Return every address to which a folder of pages points outside of it."""
+    targets = {target for links in read_links(folder).values() for target in links.targets if urlsplit(target).scheme}
+    return sorted(target for target in targets if not target.startswith("data:"))
+
+
 def doubtful_links(folder: Path) -> list[str]:
     """Return every link out of a folder of pages that is not a well-formed https address."""
-    targets = {target for links in read_links(folder).values() for target in links.targets if urlsplit(target).scheme}
     form = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)+(/[^\s<>\"{}|\\^`]*)?")
-    return sorted(target for target in targets if not form.fullmatch(target) and not target.startswith("data:"))
+    return [target for target in links_out(folder) if not form.fullmatch(target)]
 
 
 def read_links(folder: Path) -> dict[Path, Links]:

@@ -17,6 +17,7 @@ from conftest_browser import (
     broken_links,
     doubtful_links,
     figure_faults,
+    links_out,
     look,
     open_page,
     overflow,
@@ -170,7 +171,8 @@ def test_internal_links_lead_somewhere() -> None:
 
 @pytest.mark.usefixtures("site")
 def test_external_links_are_well_formed() -> None:
-    """Links to other sites are https addresses."""
+    """Links to other sites are https addresses; `_build/external_links.txt` lists them for who can follow them."""
+    (SITE.parent / "external_links.txt").write_text("".join(f"{link}\n" for link in links_out(SITE)))
     assert doubtful_links(SITE) == []
 
 
