@@ -1,11 +1,14 @@
 """Hessians with a structure: products, systems and variances are those of the matrix, in each lane by itself."""
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from programs import quick_jit
 
 from autodiff_tutorial.hep_fits.structure import dense, structured
 
@@ -26,22 +29,34 @@ def problem(n, density, seed):
 
 
 def compressed(structure, matrices):
-    lanes = np.moveaxis(matrices, -1, 0)
+    lanes = jnp.moveaxis(matrices, -1, 0)
     return jnp.stack([structure.products(lambda v, A=A: A @ v, jnp.zeros(len(A))) for A in lanes], axis=-1)
+
+
+@functools.cache
+def everything(structure):
+    """Return all that a structure does as one program of matrices, what is free, and right sides."""
+
+    def program(matrices, free, right):
+        H = compressed(structure, matrices)
+        of_matrix = structure.matrix(H), structure.diagonal(H), structure.quadratic(H, right[:, 0])
+        return *of_matrix, *structure.solve(H, free, right), structure.variances(H, free)
+
+    return quick_jit(program)
 
 
 @settings(max_examples=12)
 @given(st.sampled_from([1, 4, 9]), st.sampled_from([0.0, 0.05, 0.2, 1.0]), st.integers(0, 999), st.booleans())
+@example(9, 0.05, 0, True)  # a border of two
+@example(9, 0.05, 1, True)  # a border of one, and blocks of two
 def test_all_is_as_with_the_matrix(n, density, seed, known):
     pattern, matrices, free, right = problem(n, density, seed)
     structure = structured(sp.csr_array(pattern)) if known else dense(n)
-    H = compressed(structure, matrices)
-    found, least = structure.solve(H, jnp.asarray(free), jnp.asarray(right))
-    variances = structure.variances(H, jnp.asarray(free))
+    H, diagonal, quadratic, found, least, variances = everything(structure)(matrices, free, right)
     x = right[:, 0]
-    assert np.allclose(structure.matrix(H), matrices, rtol=1e-12)
-    assert np.allclose(structure.diagonal(H), np.einsum("iik->ik", matrices))
-    assert np.allclose(structure.quadratic(H, x), np.einsum("ik,ijk,jk->k", x, matrices, x))
+    assert np.allclose(H, matrices, rtol=1e-12)
+    assert np.allclose(diagonal, np.einsum("iik->ik", matrices))
+    assert np.allclose(quadratic, np.einsum("ik,ijk,jk->k", x, matrices, x))
     for k in range(LANES):
         inside = np.flatnonzero(free[:, k])
         A = matrices[np.ix_(inside, inside, [k])][..., 0]
