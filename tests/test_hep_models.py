@@ -29,7 +29,7 @@ BACKENDS = [
 @functools.cache
 def nlls(name):
     """Return a compiled -log L and its gradient, at many parameters and data."""
-    return jax.jit(jax.vmap(jax.value_and_grad(hep_models.load(name).likelihood.nll)))
+    return hep_models.quickly(jax.vmap(jax.value_and_grad(hep_models.load(name).likelihood.nll)))
 
 
 def nll_of_pyhf(model, params, data):
@@ -59,7 +59,7 @@ def test_no_backend_matters_and_none_is_touched(name):
         likelihood = from_pyhf(case.workspace.model())
         assert pyhf.get_backend() is before
         assert jax.config.jax_enable_x64 == x64
-        found = jax.jit(jax.vmap(jax.value_and_grad(likelihood.nll)))(params, data)
+        found = hep_models.quickly(jax.vmap(jax.value_and_grad(likelihood.nll)))(params, data)
     assert pyhf.get_backend()[0].name == "numpy"
     assert jax.tree.all(jax.tree.map(lambda a, b: np.allclose(a, b, rtol=1e-12, atol=1e-12), found, expected))
 
@@ -92,7 +92,7 @@ def test_values_means_and_slopes_are_those_of_pyhf(name):
     values, slopes = nlls(name)(params, data)
     theirs = nll_of_pyhf(case.model, params, data)
     assert np.all(abs(values - theirs) <= 1e-10 * np.maximum(1, abs(theirs)))
-    means = jax.jit(jax.vmap(case.likelihood.expected))(params)
+    means = hep_models.quickly(jax.vmap(case.likelihood.expected))(params)
     assert np.allclose(means, [case.model.expected_data(p) for p in params], rtol=1e-12, atol=1e-12)
     estimate = finite_differences.jacobian(
         lambda step: nll_of_pyhf(case.model, params + step, data), np.zeros(params.shape[1]), accuracy=6, step=5e-4
@@ -176,7 +176,11 @@ def draws(n=20_000):
     model = pyhf.Model({"channels": [{"name": "one", "samples": [sample]}]}, poi_name=None)
     likelihood = from_pyhf(model)
     keys = jax.random.split(jax.random.key(3), n)
-    return model, likelihood, np.asarray(jax.jit(jax.vmap(likelihood.sample, (None, 0)))(likelihood.init, keys))
+    return (
+        model,
+        likelihood,
+        np.asarray(hep_models.quickly(jax.vmap(likelihood.sample, (None, 0)))(likelihood.init, keys)),
+    )
 
 
 def test_draws_have_the_mean_and_variance_of_the_model():
@@ -232,11 +236,12 @@ def test_likelihoods_in_float32():
     assert not jax.config.jax_enable_x64
     assert likelihood.init.dtype == likelihood.bounds.dtype == jnp.float32
     params, data = jnp.asarray(params, jnp.float32), jnp.asarray(data, jnp.float32)
-    values, slopes = jax.jit(jax.vmap(jax.value_and_grad(likelihood.nll)))(params, data)
+    values, slopes = hep_models.quickly(jax.vmap(jax.value_and_grad(likelihood.nll)))(params, data)
     assert values.dtype == slopes.dtype == jnp.float32
     theirs = nll_of_pyhf(case.model, np.asarray(params, float), np.asarray(data, float))
     assert np.allclose(values, theirs, rtol=1e-4)
-    drawn = jax.jit(jax.vmap(likelihood.sample, (None, 0)))(likelihood.init, jax.random.split(jax.random.key(0), 2000))
+    keys = jax.random.split(jax.random.key(0), 2000)
+    drawn = hep_models.quickly(jax.vmap(likelihood.sample, (None, 0)))(likelihood.init, keys)
     assert drawn.dtype == likelihood.expected(likelihood.init).dtype == jnp.float32
     means = np.asarray(likelihood.expected(likelihood.init), float)
     assert np.all(abs(drawn.mean(axis=0) - means) <= 4 * np.asarray(drawn).std(axis=0) / np.sqrt(2000) + 1e-6)
@@ -339,7 +344,7 @@ def test_a_rate_that_is_none_spoils_no_other():
     from autodiff_tutorial.hep_fits.histfactory import _poisson
 
     rates = jnp.array([100.0, -1.0, 7.0, jnp.nan, 1e5, jnp.inf])
-    counts = jax.vmap(lambda key: _poisson(key, rates))(jax.random.split(jax.random.key(0), 400))
+    counts = hep_models.quickly(jax.vmap(lambda key: _poisson(key, rates)))(jax.random.split(jax.random.key(0), 400))
     assert np.array_equal(np.isnan(counts).all(axis=0), [False, True, False, True, False, True])
     mean, rate = np.asarray(counts).mean(axis=0)[[0, 2, 4]], np.array([100, 7, 1e5])
     assert np.all(abs(mean - rate) < 4 * np.sqrt(rate / 400))
@@ -348,7 +353,7 @@ def test_a_rate_that_is_none_spoils_no_other():
 def test_many_at_once_are_as_one_by_one():
     """Columns of parameters and of data belong together; one without the other is refused."""
     likelihood, (params, data) = hep_models.load("statistical").likelihood, hep_models.points("statistical")
-    alone = jax.vmap(likelihood.nll)(params, data)
+    alone = hep_models.quickly(jax.vmap(likelihood.nll))(params, data)
     assert np.allclose(likelihood.nll(jnp.asarray(params).T, jnp.asarray(data).T), alone, rtol=1e-13)
     for few, many in ((params[0], data.T), (params.T, data[0])):
         with pytest.raises(ValueError, match="should have shape"):

@@ -67,11 +67,11 @@ def profile(likelihood: Likelihood, data, index, grid) -> FitResult:
     Examples
     --------
     >>> import pyhf
-    >>> from autodiff_tutorial.hep_fits import fit, from_pyhf
+    >>> from autodiff_tutorial.hep_fits import from_pyhf
     >>> model = pyhf.simplemodels.uncorrelated_background([5.0], [50.0], [7.0])
     >>> likelihood, data = from_pyhf(model), jnp.array([55.0] + model.config.auxdata)
-    >>> rise = profile(likelihood, data, "mu", [1.0, 2.0, 3.0]).nll - fit(likelihood, data).nll
-    >>> print(*(f"{2 * value:.2f}" for value in rise))
+    >>> found = profile(likelihood, data, "mu", [1.0, 2.0, 3.0]).nll
+    >>> print(*(f"{2 * rise:.2f}" for rise in found - found[0]))
     0.00 0.24 0.95
     """
     call = "hep_fits.profile"
