@@ -568,10 +568,10 @@ PAIR = plain(lambda p, d: jnp.sum(jnp.cosh(p - d)), [0.0, 0.0], poi=0)
     ],
 )
 def test_searches_without_derivatives_say_so(name, call):
-    """What is not differentiated is refused, not zero, in both modes."""
+    """What is not differentiated is refused, not zero, in both modes, as soon as a derivative is traced."""
     for derivative in (jax.grad, jax.jacfwd):
         with pytest.raises(TypeError, match=f"`hep_fits.{name}` has no derivatives"):
-            derivative(call)(jnp.array([1.0, 1.2]))
+            jax.eval_shape(derivative(call), jnp.array([1.0, 1.2]))
 
 
 def test_compiled_programs_may_hold_data_that_are_known():

@@ -172,15 +172,12 @@ def draws(n=20_000):
         {"name": "stat", "type": "shapesys", "data": np.where(background == 60, 10.0, 0.0).tolist()},
         {"name": "rate", "type": "normsys", "data": {"hi": 1.1, "lo": 0.9}},
     ]
-    sample = {"name": "background", "data": background.tolist(), "modifiers": modifiers}
-    model = pyhf.Model({"channels": [{"name": "one", "samples": [sample]}]}, poi_name=None)
+    samples = [{"name": "background", "data": background.tolist(), "modifiers": modifiers}]
+    model = pyhf.Model({"channels": [{"name": "one", "samples": samples}]}, poi_name=None)
     likelihood = from_pyhf(model)
     keys = jax.random.split(jax.random.key(3), n)
-    return (
-        model,
-        likelihood,
-        np.asarray(hep_models.quickly(jax.vmap(likelihood.sample, (None, 0)))(likelihood.init, keys)),
-    )
+    sample = hep_models.quickly(jax.vmap(likelihood.sample, (None, 0)))
+    return model, likelihood, np.asarray(sample(likelihood.init, keys))
 
 
 def test_draws_have_the_mean_and_variance_of_the_model():
@@ -344,7 +341,7 @@ def test_a_rate_that_is_none_spoils_no_other():
     from autodiff_tutorial.hep_fits.histfactory import _poisson
 
     rates = jnp.array([100.0, -1.0, 7.0, jnp.nan, 1e5, jnp.inf])
-    counts = hep_models.quickly(jax.vmap(lambda key: _poisson(key, rates)))(jax.random.split(jax.random.key(0), 400))
+    counts = jax.vmap(lambda key: _poisson(key, rates))(jax.random.split(jax.random.key(0), 400))
     assert np.array_equal(np.isnan(counts).all(axis=0), [False, True, False, True, False, True])
     mean, rate = np.asarray(counts).mean(axis=0)[[0, 2, 4]], np.array([100, 7, 1e5])
     assert np.all(abs(mean - rate) < 4 * np.sqrt(rate / 400))

@@ -59,7 +59,7 @@ def test_a_toy_is_the_same_whatever_is_drawn_beside_it():
     likelihood = hep_models.load("uncorrelated").likelihood
     many = toys.generate(likelihood, likelihood.init, KEY, 100)
     few = toys.generate(likelihood, likelihood.init, KEY, 7, first=40)
-    alone = hep_models.quickly(likelihood.sample)(likelihood.init, jax.random.fold_in(KEY, 99))
+    alone = likelihood.sample(likelihood.init, jax.random.fold_in(KEY, 99))
     assert np.array_equal(many[40:47], few)
     assert np.allclose(many[99], alone, rtol=1e-14)
     assert not np.array_equal(many, toys.generate(likelihood, likelihood.init, jax.random.key(4), 100))
