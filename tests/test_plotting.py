@@ -2,6 +2,8 @@
 
 import json
 import re
+import runpy
+import sys
 from functools import cache
 from html.parser import HTMLParser
 from itertools import combinations, pairwise
@@ -32,6 +34,13 @@ def no_window():
 
 def line(ax, label):
     return next(line for line in ax.lines if line.get_label() == label)
+
+
+def test_module_says_what_it_needs(monkeypatch):
+    """Without matplotlib the import fails with the way out."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r'needs matplotlib. Install it: pip install "autodiff-tutorial\[hep\]"'):
+        runpy.run_path(plotting.figures.__file__)
 
 
 def test_import_leaves_the_style_alone():

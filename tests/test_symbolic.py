@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import sys
 import threading
 import types
 from functools import cache, partial, reduce, wraps
@@ -357,6 +358,13 @@ def test_torch_program_can_be_differentiated():
     f(x, y).sum().backward()
     close(x.grad, df[:, 0])
     close(torch.func.vmap(torch.func.grad(f, argnums=1))(x.detach(), y), df[:, 1])
+
+
+def test_backend_says_what_it_needs(monkeypatch):
+    """Without torch, a program for it is refused with the way out."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ImportError, match=r'needs PyTorch. Install it: pip install "autodiff-tutorial\[torch\]"'):
+        symbolic.compile(X, [X], backend="torch")
 
 
 def test_derivative_through_a_singular_branch():

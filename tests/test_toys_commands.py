@@ -354,6 +354,14 @@ def test_a_shard_is_one_of_several(shard, tmp_path, capsys):
     assert f"should be K/N with K from 1 to N. Got '{shard}'" in capsys.readouterr().err
 
 
+def test_command_says_what_it_needs(tmp_path, capsys, monkeypatch):
+    """Without pyhf, nothing is written, and the message tells the way out."""
+    monkeypatch.setitem(sys.modules, "pyhf", None)
+    assert main(["none.json", "--mu", "1", "--toys", "10", "--output", str(tmp_path / "out")]) == 1
+    assert 'pyhf is needed. Install it: pip install "autodiff-tutorial[hep]"' in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_patches_are_applied(tmp_path):
     patch = [{"op": "replace", "path": "/observations/0/data/0", "value": 60.0}]
     digest = pyhf.utils.digest(json.loads(WORKSPACE.read_text()))

@@ -1,8 +1,12 @@
 """The look of the figures, and the curves that chapters share."""
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
+
+try:
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+except ImportError as error:
+    raise ImportError('`plotting` needs matplotlib. Install it: pip install "autodiff-tutorial[hep]"') from error
 
 PRIMAL = "#1f5fa8"
 TANGENT = "#d9730d"

@@ -164,7 +164,13 @@ def _backend(name):
                 return as_array(c, dtype=bool if c is True or c is False else xp.result_type(dtype, c))
 
         case "torch":
-            import torch as xp
+            try:
+                import torch as xp
+            except ImportError as error:
+                raise ImportError(
+                    '`symbolic.compile(backend="torch")` needs PyTorch. Install it: '
+                    'pip install "autodiff-tutorial[torch]"'
+                ) from error
 
             special, as_array = xp.special, xp.as_tensor
 

@@ -142,7 +142,10 @@ def _join(options):
 
 def _read(options):
     """Return the model, its data, and a digest of both."""
-    import pyhf
+    try:
+        import pyhf
+    except ImportError as error:
+        raise _UsageError('pyhf is needed. Install it: pip install "autodiff-tutorial[hep]"') from error
 
     spec = _json(options.workspace)
     if bool(options.patchset) != bool(options.patch):
