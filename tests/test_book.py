@@ -11,8 +11,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from test_exercises import WRONG
 
+from autodiff_tutorial import __main__
 from autodiff_tutorial.exercises import judge
 
 ROOT = Path(__file__).parents[1]
@@ -257,3 +259,11 @@ def test_checker_rejects_planted_mistake(checker, plant, words):
     notebook = copy.deepcopy(CHAPTERS["finite_differences"])
     plant(notebook)
     assert any(words in fault for fault in checker(notebook))
+
+
+def test_command_lists_the_chapters():
+    """`python -m autodiff_tutorial` lists names and titles of the notebooks, in the order of the contents."""
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    names = [contents["root"], *(chapter["file"] for chapter in contents["parts"][0]["chapters"])]
+    titles = {name: CHAPTERS[name].cells[0].source.splitlines()[0] for name in (Path(path).name for path in names)}
+    assert [(name, f"# {title}") for name, title in __main__.CHAPTERS.items()] == list(titles.items())

@@ -2,19 +2,23 @@
 
 import ast
 import inspect
+import platform
 import re
 import subprocess
 import sys
 import tomllib
-from importlib import import_module
+from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
+
+from autodiff_tutorial import __main__
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "autodiff_tutorial"
@@ -189,7 +193,7 @@ CONTRACT = {
 }
 
 MODULES = sorted(
-    {path.relative_to(SOURCE).parts[0].removesuffix(".py") for path in SOURCE.rglob("*.py")} - {"__init__"}
+    {path.relative_to(SOURCE).parts[0].removesuffix(".py") for path in SOURCE.rglob("*.py")} - {"__init__", "__main__"}
 )
 # What can be imported here; the conftest of the project says so where PyTorch is missing.
 IMPORTED = [module for module in MODULES if module != "frameworks" or find_spec("torch")]
@@ -349,6 +353,10 @@ def requirements(*extras):
     return {normalized(Requirement(line).name): Requirement(line) for line in lines}
 
 
+def requirements_in_order(extra):
+    return [Requirement(line).name for line in EXTRAS[extra]]
+
+
 def test_constraints_pin_what_the_project_requires():
     """Each requirement of each extra is pinned, to one version that its bounds allow."""
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
@@ -391,5 +399,47 @@ def test_address_of_the_repository_is_the_same_everywhere(path):
 
 
 def test_version_is_the_same_everywhere():
-    """The citation names the version that is released."""
-    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == PROJECT["version"]
+    """The version stands in pyproject.toml; the citation, the changes and what is installed name it too."""
+    version = PROJECT["version"]
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
+    assert re.search(r"^## ([\d.]+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[1] == version
+    assert metadata.version(PROJECT["name"]) == version
+
+
+def test_command_tells_what_a_bug_report_needs():
+    """`python -m autodiff_tutorial` names versions, device, precision and extras."""
+    result = subprocess.run([sys.executable, "-m", "autodiff_tutorial"], capture_output=True, text=True, check=True)
+    text = result.stdout
+    for name in ("jax", "jaxlib", "numpy", "scipy", "sympy", PROJECT["name"]):
+        assert f"{name} {metadata.version(name)}" in text
+    assert f"Python {platform.python_version()}" in text
+    assert f"JAX computes on {jax.device_count()} x {jax.devices()[0].device_kind}" in text
+    assert "float32. For float64, begin with: import jax; " in text
+    assert re.findall(r"^Extra (\w+): ", text, re.MULTILINE) == list(EXTRAS)
+    assert result.stderr == ""
+
+
+def test_command_says_how_to_get_an_extra(monkeypatch):
+    """What is missing is named, beside the command that installs it; what is there is not."""
+    there = {"torch": "2.6"}
+    monkeypatch.setattr(__main__, "_installed", lambda name: name in there)
+    lines = __main__.report()
+    assert "Extra torch: complete" in lines
+    assert f"Extra hep: without {', '.join(requirements_in_order('hep'))}" in lines
+    assert f'To get an extra, such as hep: pip install "autodiff-tutorial[hep] @ git+{REPOSITORY}"' in lines
+    monkeypatch.setattr(__main__, "_installed", lambda name: True)
+    assert not any("pip install" in line for line in __main__.report())
+
+
+def test_command_points_to_a_gpu_that_is_not_used(monkeypatch):
+    """Where a GPU is installed and JAX computes on the CPU, the command says so."""
+    monkeypatch.setattr(__main__.jax, "default_backend", lambda: "cpu")
+    monkeypatch.setattr(__main__.shutil, "which", lambda name: None)
+    assert not any("GPU that JAX does not see" in line for line in __main__.report())
+    monkeypatch.setattr(__main__.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert any("GPU that JAX does not see" in line for line in __main__.report())
+
+
+def test_binder_installs_what_the_chapters_need():
+    """Binder installs this repository, with the extra for the chapters on fits."""
+    assert (ROOT / ".binder" / "requirements.txt").read_text() == "-e .[hep]\n"
