@@ -19,10 +19,10 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help book serve lab execute test lint chromium pdf bench clean
+.PHONY: help book serve lab execute test test-colab test-matrix test-release test-gpu lint chromium pdf bench clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 .venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -55,6 +55,18 @@ test: book .venv/with-hep .venv/with-test $(EXTRAS) lint chromium  ## check styl
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env -p no:cacheprovider $(CHAPTERS)
 
+test-colab: .venv/with-release  ## run every chapter beside the versions that Colab ships
+	$(BIN)/nox --session colab
+
+test-matrix: .venv/with-release  ## run tests and chapters on each Python there is, with the oldest and newest packages
+	$(BIN)/nox --session matrix
+
+test-release: .venv/with-release  ## build the packages, and run the library's tests with nothing but what it requires
+	$(BIN)/nox --session release
+
+test-gpu: .venv/with-hep .venv/with-test  ## run tests and chapters on a GPU, if JAX sees one
+	$(BIN)/python -m benchmarks.on_gpu
+
 lint: .venv/with-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -82,4 +94,4 @@ bench: .venv/with-test .venv/with-hep .venv/with-bench  ## time the library agai
 	@touch $@
 
 clean:  ## remove what was built, not .venv
-	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build .nox .pytest_cache .ruff_cache .hypothesis
