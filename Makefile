@@ -65,7 +65,7 @@ test-release: .venv/with-release  ## build the packages, and run the library's t
 	$(BIN)/nox --session release
 
 test-gpu: .venv/with-hep .venv/with-test  ## run tests and chapters on a GPU, if JAX sees one
-	$(BIN)/python -m benchmarks.on_gpu
+	$(BIN)/python tests/on_gpu.py
 
 lint: .venv/with-test
 	$(BIN)/ruff check .

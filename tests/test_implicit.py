@@ -318,6 +318,12 @@ FAILURES = {
         lambda a: implicit.root(lambda y, a: y**2 + a, 1.0, a, method="bisection", bracket=(0.0, 1.0)), 1.0,
     ),
     "a pole": (lambda a: implicit.root(lambda y, a: a / y, 1.0, a, method="bisection", bracket=(-1.0, 2.0)), 1.0),
+    "a pole where y is 1": (
+        lambda a: implicit.root(lambda y, a: a / (y - 1), 1.0, a, method="bisection", bracket=(0.0, 3.0)), 1.0,
+    ),
+    "a step": (
+        lambda a: implicit.root(lambda y, a: a * jnp.sign(y - 0.4), 1.0, a, method="bisection", bracket=(-1.0, 2.0)), 1.0,
+    ),
     "a jump": (
         lambda a: implicit.root(lambda y, a: jnp.sign(y) + y - a, 1.0, a, method="bisection", bracket=(-1.0, 2.0)), 0.5,
     ),
@@ -374,8 +380,11 @@ def test_a_wrong_row_does_not_spoil_the_others():
 def test_warnings_come_where_they_can():
     """Outside of jit a failure warns once; inside it does on request, and success never does."""
     solve, a = FAILURES["few steps"]
-    with pytest.warns(RuntimeWarning, match=r"`implicit.root` has not converged in 2 steps: the residual is .*NaN"):
+    with pytest.warns(
+        RuntimeWarning, match=r"`implicit.root` has not converged in 2 steps: the residual is .*NaN"
+    ) as seen:
         solve(a)
+    assert seen[0].filename == __file__  # where `root` is called
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         quick_jit(solve)(a)

@@ -172,7 +172,7 @@ def _around(nll, data, best, lower, upper, indices, rays, n_sigma):
     root = _root(covariance)
 
     def point(ray):
-        direction = root @ ray
+        direction = jnp.matmul(root, ray, precision="highest")
         room = jnp.where(direction > 0, highest - center, lowest - center)
         furthest = jnp.min(jnp.where(direction == 0, jnp.inf, room / direction))
 
@@ -181,7 +181,7 @@ def _around(nll, data, best, lower, upper, indices, rays, n_sigma):
 
         def rise(distance, y):
             found = minimize(lambda y: nll(y, data), *held(y, lower, upper, indices, values(distance)), MAX_STEPS)
-            slope = found.gradient[np.array(indices)] @ direction
+            slope = jnp.sum(found.gradient[np.array(indices)] * direction)
             # The root of the rise is nearly linear, as the rise is nearly quadratic.
             twice = 2 * (found.value - least)
             height = jnp.sqrt(jnp.maximum(twice, 0))
