@@ -375,7 +375,6 @@ def test_constraints_pin_what_the_project_requires():
     assert [version for version in pins.values() if "+" in version] == []
     # Debian 12 has Python 3.11.2, for which some packages are too new.
     asked = {n: metadata.metadata(n).get("Requires-Python") for n, v in pins.items() if installed(n) == v}
-    assert len(asked) > 20
     assert {n: python for n, python in asked.items() if python and "3.11.2" not in SpecifierSet(python)} == {}
 
 
