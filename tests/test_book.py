@@ -9,7 +9,9 @@ import re
 import tomllib
 from pathlib import Path
 
+import jax
 import nbformat
+import on_gpu
 import pytest
 import yaml
 from test_exercises import WRONG
@@ -267,3 +269,28 @@ def test_command_lists_the_chapters():
     names = [contents["root"], *(chapter["file"] for chapter in contents["parts"][0]["chapters"])]
     titles = {name: CHAPTERS[name].cells[0].source.splitlines()[0] for name in (Path(path).name for path in names)}
     assert [(name, f"# {title}") for name, title in __main__.CHAPTERS.items()] == list(titles.items())
+
+
+def test_gpu_run_asks_that_solutions_pass():
+    """A run of a chapter on a GPU finds the solution that its check refuses, and no other fault."""
+    notebook = copy.deepcopy(CHAPTERS["gpu"])
+    assert on_gpu.refused(notebook) is None
+    solution = next(cell for cell in code(notebook) if "# @title Solution" in cell.source)
+    solution.outputs[0].text = "gpu.rounding: not yet.\nYours is 2050.\n"
+    assert on_gpu.refused(notebook) == "a solution is refused: Yours is 2050."
+
+
+@pytest.mark.skipif(jax.default_backend() == "gpu", reason="There is a GPU, and everything would be run.")
+def test_gpu_run_needs_a_gpu(capsys):
+    """Without a GPU nothing is run, which is said and is no failure."""
+    assert on_gpu.main([]) == 0
+    assert "JAX sees no GPU here, only cpu: nothing was run." in capsys.readouterr().out
+
+
+def test_gpu_run_tells_times_and_faults():
+    """Seconds are rounded; what went wrong is told in words."""
+    lines = on_gpu.table({"gpu": [12.3, 4.6], "toys": [60.0, "ValueError: no"]}).splitlines()
+    assert [line.split() for line in lines] == [
+        ["gpu", "12", "s", "on", "the", "CPU", "5", "s", "on", "the", "GPU"],
+        ["toys", "60", "s", "on", "the", "CPU", "ValueError:", "no", "on", "the", "GPU"],
+    ]

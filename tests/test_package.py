@@ -378,6 +378,16 @@ def test_constraints_pin_what_the_project_requires():
     assert {n: python for n, python in asked.items() if python and "3.11.2" not in SpecifierSet(python)} == {}
 
 
+def test_colab_satisfies_what_the_project_requires():
+    """The versions that Colab ships are within the bounds, so that pip leaves them as they are."""
+    lists = [node.value for node in ast.parse((ROOT / "noxfile.py").read_text()).body if isinstance(node, ast.Assign)
+             and ast.unparse(node.targets[0]) == "COLAB"]  # fmt: skip
+    shipped = dict(line.split("==") for line in ast.literal_eval(lists[0]))
+    wanted = requirements("hep")
+    assert {"jax", "numpy", "scipy", "sympy", "matplotlib", "tqdm"} <= {*shipped} & {*wanted}
+    assert {n: v for n, v in shipped.items() if n in wanted and Version(v) not in wanted[n].specifier} == {}
+
+
 def test_environment_agrees_with_the_project():
     """The conda environment holds what reading and running the book needs, with the same bounds."""
     names = {"pytorch": "torch"}
