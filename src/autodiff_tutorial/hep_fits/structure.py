@@ -44,7 +44,8 @@ class Structure:
     def products(self, hvp, y):
         """Return a Hessian, from a function that multiplies with it."""
         seeds = jnp.asarray(self.seeds, y.dtype).reshape(self.seeds.shape + (1,) * (y.ndim - 1))
-        seeds = jnp.broadcast_to(seeds, (len(seeds), *y.shape))
+        # Fused into a program, constants in another order of memory are misread by XLA on CPUs, in JAX 0.7.2.
+        seeds = jax.lax.optimization_barrier(jnp.broadcast_to(seeds, (len(seeds), *y.shape)))
         # One after the other, what lanes need stays in the processor's cache.
         if y.ndim > 1 and len(seeds) <= _WRITTEN_OUT:
             return jnp.concatenate([hvp(seed) for seed in seeds])

@@ -157,9 +157,10 @@ def _by_color(product, colors, count, dtype, chunk_size):
     """Return the products with the vectors of ones at each color."""
     if chunk_size is None or chunk_size >= count:
         if isinstance(colors, np.ndarray) and colors.size * count <= _SEEDS:
-            # As a constant, the seeds are not compared anew in each product.
-            seeds = colors == np.arange(count)[:, None]
-            return jax.vmap(lambda seed: product(seed.astype(dtype)))(jnp.asarray(seeds))
+            # As a constant, the seeds are not compared anew in each product. Fused into a program, constants in
+            # another order of memory are misread by XLA on CPUs, in JAX 0.7.2.
+            seeds = jax.lax.optimization_barrier(jnp.asarray(colors == np.arange(count)[:, None]))
+            return jax.vmap(lambda seed: product(seed.astype(dtype)))(seeds)
         return jax.vmap(lambda c: product((colors == c).astype(dtype)))(jnp.arange(count))
     colors = jnp.asarray(colors)
     return jax.lax.map(lambda c: product((colors == c).astype(dtype)), jnp.arange(count), batch_size=chunk_size)
