@@ -7,12 +7,11 @@ differentiated, and leaves the rest to `solve`.
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import numpy as np
-from jax.typing import ArrayLike
+from numpy.typing import ArrayLike
 
 from autodiff_tutorial.finite_differences.lines import Axes, solve
-from autodiff_tutorial.finite_differences.stencils import Scheme
+from autodiff_tutorial.finite_differences.stencils import Array, Scheme
 from autodiff_tutorial.finite_differences.tasks import checked_task
 
 
@@ -33,10 +32,10 @@ class Estimate(NamedTuple):
         The step that was used: one for each component of `x`, or a single one for `jvp`.
     """
 
-    df: jax.Array | np.ndarray
-    error: jax.Array | np.ndarray
+    df: Array
+    error: Array
     nfev: int
-    step: jax.Array | np.ndarray
+    step: Array
 
 
 def derivative(

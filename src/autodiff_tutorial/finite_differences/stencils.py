@@ -6,14 +6,16 @@ Knows nothing of functions: it works with points, weights and machine precision 
 import math
 import operator
 from functools import lru_cache
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike, DTypeLike
+from jax.typing import DTypeLike
+from numpy.typing import ArrayLike
 
 Scheme = Literal["forward", "backward", "central", "complex", "richardson"]
+Array = jax.Array | Any  # or NumPy's; of the union of both, mypy does not know the absolute value
 
 # Richardson's ladder: the widest step balances the extrapolation of three levels on a function of scale one;
 # the narrower ones are there for functions that vary faster, up to 3**7 times. A ratio of 2 would need more levels,
@@ -35,7 +37,7 @@ class Stencil(NamedTuple):
     parents: tuple
 
 
-def weights(points: ArrayLike, x0: ArrayLike = 0.0, order: int = 1) -> jax.Array | np.ndarray:
+def weights(points: ArrayLike, x0: ArrayLike = 0.0, order: int = 1) -> Array:
     r"""Return the finite difference weights of any points.
 
     The weights :math:`w_j` make :math:`\sum_j w_j f(x_j) = f^{(q)}(x_0)` exact for every polynomial of degree

@@ -1,6 +1,8 @@
 """Checked input: one place where points, directions, steps and options are looked at before work starts."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,12 +15,12 @@ class Task(NamedTuple):
     """Checked input: the function, the point, the steps and the options."""
 
     call: str
-    f: object
-    xp: object
-    x: object
-    v: object
-    h: object
-    eta: object
+    f: Callable
+    xp: ModuleType
+    x: Any
+    v: Any
+    h: Any
+    eta: Any
     scheme: str
     accuracy: int
     order: int
@@ -27,7 +29,7 @@ class Task(NamedTuple):
     rank: int | None
 
 
-def checked_task(call, f, x, scheme, accuracy, order, step, batched, v=None, rank=None):
+def checked_task(call, f, x, scheme, accuracy, order, step, batched, v=None, rank=None) -> Task:
     """Check the input of a public function and choose its steps; `rank` is the most axes that f(x) may have."""
     scheme, accuracy, order = checked_scheme(call, scheme, accuracy, order)
     if not callable(f):

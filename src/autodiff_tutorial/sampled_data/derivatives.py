@@ -3,11 +3,10 @@
 import itertools
 import math
 
-import jax
 import numpy as np
-from jax.typing import ArrayLike
+from numpy.typing import ArrayLike
 
-from autodiff_tutorial.finite_differences.stencils import checked_index, power_of_two
+from autodiff_tutorial.finite_differences.stencils import Array, checked_index, power_of_two
 from autodiff_tutorial.sampled_data.samples import (
     checked_periodic,
     checked_samples,
@@ -18,9 +17,7 @@ from autodiff_tutorial.sampled_data.samples import (
 )
 
 
-def derivative(
-    y: ArrayLike, x: ArrayLike, *, order: int = 1, accuracy: int = 2, axis: int = -1
-) -> jax.Array | np.ndarray:
+def derivative(y: ArrayLike, x: ArrayLike, *, order: int = 1, accuracy: int = 2, axis: int = -1) -> Array:
     r"""Differentiate samples on any grid, by the polynomial through k = order + accuracy neighbors.
 
     At :math:`x_i` the result is :math:`p^{(q)}(x_i)`, where :math:`p` has degree below :math:`k = q + p` and goes
@@ -148,7 +145,7 @@ def _coefficient(D, x, leftmost, z, order):
     return result
 
 
-def spectral_derivative(y: ArrayLike, length: ArrayLike, order: int = 1, *, axis: int = -1) -> jax.Array | np.ndarray:
+def spectral_derivative(y: ArrayLike, length: ArrayLike, order: int = 1, *, axis: int = -1) -> Array:
     r"""Differentiate one period of equidistant samples, by the sum of waves through them.
 
     The sample :math:`y_j` stands at :math:`x_0 + j L / n`; the end of the period, which is its beginning, is left

@@ -2,7 +2,7 @@
 
 import jax
 import numpy as np
-from jax.typing import ArrayLike
+from numpy.typing import ArrayLike
 
 from autodiff_tutorial.finite_differences.stencils import checked_index
 from autodiff_tutorial.sampled_data.derivatives import derivative

@@ -2,12 +2,11 @@
 
 import math
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
+from numpy.typing import ArrayLike
 
-from autodiff_tutorial.finite_differences.stencils import power_of_two
+from autodiff_tutorial.finite_differences.stencils import Array, power_of_two
 from autodiff_tutorial.sampled_data.samples import (
     checked_samples,
     checked_smoothing,
@@ -18,9 +17,7 @@ from autodiff_tutorial.sampled_data.samples import (
 )
 
 
-def smooth_derivative(
-    y: ArrayLike, x: ArrayLike, window: int, degree: int, order: int = 1, *, axis: int = -1
-) -> jax.Array | np.ndarray:
+def smooth_derivative(y: ArrayLike, x: ArrayLike, window: int, degree: int, order: int = 1, *, axis: int = -1) -> Array:
     r"""Differentiate noisy samples on any grid, by the polynomial nearest to each sample's neighbors.
 
     At :math:`x_i` the result is :math:`p^{(q)}(x_i)`, where :math:`p` is the polynomial of the given degree with the
