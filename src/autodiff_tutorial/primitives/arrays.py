@@ -3,10 +3,14 @@
 The transpose of copying entries is adding them up, and the other way round.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
-from autodiff_tutorial.primitives.rules import define
+from autodiff_tutorial.primitives.rules import Primitive, define
 from autodiff_tutorial.primitives.tracing import NUMPY, dtype_of, ones_like, plain, shape_of, xp, zeros_like
 
 
@@ -37,7 +41,7 @@ _broadcast = linear(
 _sum_to_shape = linear("sum_to", _sum_to, lambda y_bar, y, x, *, shape: broadcast_to(y_bar, shape_of(x)))
 
 
-def broadcast_to(x, shape):
+def broadcast_to(x: Any, shape: Sequence[int]) -> Any:
     """Spread an array over a larger shape."""
     return _broadcast(x, shape=tuple(shape))
 
@@ -59,22 +63,22 @@ _reshape = linear(
 )
 
 
-def reshape(x, shape, *more):
+def reshape(x: Any, shape: int | Sequence[int], *more: int) -> Any:
     """Return the entries in another shape, given as a tuple or as several numbers."""
     return _reshape(x, shape=(shape, *more) if more else shape)
 
 
-def ravel(x):
+def ravel(x: Any) -> Any:
     """Return the entries in one dimension."""
     return reshape(x, -1)
 
 
-def squeeze(x, axis=None):
+def squeeze(x: Any, axis: int | tuple[int, ...] | None = None) -> Any:
     """Drop axes of length 1."""
     return reshape(x, xp(plain(x)).squeeze(plain(x), axis=axis).shape)
 
 
-def expand_dims(x, axis):
+def expand_dims(x: Any, axis: int) -> Any:
     """Insert an axis of length 1."""
     return reshape(x, np.expand_dims(np.empty(shape_of(x)), axis).shape)
 
@@ -86,32 +90,32 @@ _astype = linear(
 )
 
 
-def astype(x, dtype):
+def astype(x: Any, dtype: DTypeLike) -> Any:
     """Convert to another floating point dtype; to others, values that are no longer traced."""
     return _astype(x, dtype=dtype) if jnp.issubdtype(dtype, jnp.floating) else plain(x).astype(dtype)
 
 
-_transpose = linear(
+_transpose: Primitive = linear(
     "transpose",
     lambda x, *, axes: xp(x).transpose(x, axes),
     lambda y_bar, y, x, *, axes: _transpose(y_bar, axes=tuple(np.argsort(axes))),
 )
 
 
-def transpose(x, axes=None):
+def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     """Permute the axes; without `axes`, reverse them."""
     ndim = len(shape_of(x))
     return _transpose(x, axes=tuple(range(ndim)[::-1] if axes is None else (i % ndim for i in axes)))
 
 
-def swapaxes(x, i, j):
+def swapaxes(x: Any, i: int, j: int) -> Any:
     """Exchange two axes."""
     axes = list(range(len(shape_of(x))))
     axes[i], axes[j] = axes[j], axes[i]
     return transpose(x, axes)
 
 
-def moveaxis(x, source, destination):
+def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
     """Move an axis, or several, to other places."""
     return transpose(x, _moved_axes(len(shape_of(x)), source, destination))
 
@@ -135,7 +139,7 @@ def _opposite(shift):
     return tuple(-s for s in shift) if isinstance(shift, tuple) else -shift
 
 
-def roll(x, shift, axis=None):
+def roll(x: Any, shift: int | tuple[int, ...], axis: int | tuple[int, ...] | None = None) -> Any:
     """Move entries along an axis; those that leave at one end come back at the other."""
     return _roll(x, shift=shift, axis=axis)
 

@@ -5,6 +5,8 @@ the smaller argument over the larger one; the transpose of spreading is summing.
 """
 
 import operator
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +14,7 @@ import numpy as np
 import scipy.special
 
 from autodiff_tutorial.primitives.arrays import spread_like, sum_like
-from autodiff_tutorial.primitives.rules import define
+from autodiff_tutorial.primitives.rules import Primitive, define
 from autodiff_tutorial.primitives.tracing import NUMPY, Traced, dtype_of, on_jax, plain, zeros_like
 
 
@@ -45,13 +47,13 @@ log = _elementwise("log", np.log, jnp.log, lambda y, x: 1 / x)
 log1p = _elementwise("log1p", np.log1p, jnp.log1p, lambda y, x: 1 / (1 + x))
 sqrt = _elementwise("sqrt", np.sqrt, jnp.sqrt, lambda y, x: 0.5 / y)
 sin = _elementwise("sin", np.sin, jnp.sin, lambda y, x: cos(x))
-cos = _elementwise("cos", np.cos, jnp.cos, lambda y, x: -sin(x))
+cos: Primitive = _elementwise("cos", np.cos, jnp.cos, lambda y, x: -sin(x))
 tan = _elementwise("tan", np.tan, jnp.tan, lambda y, x: 1 + y * y)
 arcsin = _elementwise("arcsin", np.arcsin, jnp.arcsin, lambda y, x: 1 / sqrt((1 - x) * (1 + x)))
 arccos = _elementwise("arccos", np.arccos, jnp.arccos, lambda y, x: -1 / sqrt((1 - x) * (1 + x)))
 arctan = _elementwise("arctan", np.arctan, jnp.arctan, lambda y, x: 1 / (1 + x * x))
 sinh = _elementwise("sinh", np.sinh, jnp.sinh, lambda y, x: cosh(x))
-cosh = _elementwise("cosh", np.cosh, jnp.cosh, lambda y, x: sinh(x))
+cosh: Primitive = _elementwise("cosh", np.cosh, jnp.cosh, lambda y, x: sinh(x))
 tanh = _elementwise("tanh", np.tanh, jnp.tanh, lambda y, x: 1 - y * y)
 sigmoid = _elementwise("sigmoid", scipy.special.expit, jax.nn.sigmoid, lambda y, x: y * (1 - y))
 erf = _elementwise(
@@ -172,7 +174,7 @@ _where = define(
 )
 
 
-def where(condition, x, y):
+def where(condition: Any, x: Any, y: Any) -> Any:
     """Take entries of `x` where the condition holds, of `y` elsewhere; both are computed everywhere."""
     return _where(plain(condition), x, y)
 
@@ -180,7 +182,7 @@ def where(condition, x, y):
 NUMPY[np.where] = where
 
 
-def square(x):
+def square(x: Any) -> Any:
     """Return x times x."""
     return x * x
 
@@ -191,7 +193,7 @@ NUMPY[np.square] = square
 def _constant(name, on_host, on_device):
     """Make a function that is constant between its jumps: it takes traced values, and returns plain ones."""
 
-    def function(*args, **options):
+    def function(*args: Any, **options: Any) -> Any:
         args = [plain(arg) for arg in args]
         return (on_device if on_jax(*args) else on_host)(*args, **options)
 
@@ -201,7 +203,7 @@ def _constant(name, on_host, on_device):
     return function
 
 
-sign = _constant("sign", np.sign, jnp.sign)
+sign: Callable = _constant("sign", np.sign, jnp.sign)
 floor = _constant("floor", np.floor, jnp.floor)
 ceil = _constant("ceil", np.ceil, jnp.ceil)
 round = _constant("round", np.round, jnp.round)

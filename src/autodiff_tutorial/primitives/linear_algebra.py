@@ -1,6 +1,7 @@
 """Products of matrices and solutions of linear systems, of every rank that NumPy allows."""
 
 import operator
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ matmul = define(
 )
 
 
-def dot(a, b):
+def dot(a: Any, b: Any) -> Any:
     """Return the product of two vectors or matrices."""
     if not 1 <= len(shape_of(a)) <= 2 or not 1 <= len(shape_of(b)) <= 2:
         raise ValueError(
@@ -65,7 +66,7 @@ solve_columns = define(
 )
 
 
-def solve(a, b):
+def solve(a: Any, b: Any) -> Any:
     """Return x with a @ x = b, where b is one vector, or a matrix (or a stack of them) of right-hand sides."""
     if len(shape_of(b)) > 1:
         return solve_columns(a, b)

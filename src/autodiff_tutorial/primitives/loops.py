@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from autodiff_tutorial.primitives.parts import stack
-from autodiff_tutorial.primitives.rules import define
+from autodiff_tutorial.primitives.rules import Primitive, define
 from autodiff_tutorial.primitives.tracing import (
     dtype_of,
     innermost,
@@ -132,7 +132,7 @@ def _held(x, *others):
 
 
 # x, but for a compiler that must not compute anything from it before the others are there.
-hold = define(
+hold: Primitive = define(
     "hold",
     _held,
     jvp=(lambda x_dot, y, x, *others: hold(x_dot, *others),),

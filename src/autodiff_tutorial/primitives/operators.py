@@ -50,5 +50,5 @@ for _name, _function in _TWO_SIDED.items():
     setattr(Traced, f"__r{_name}__", _reflected(_function))
 for _name, _function in _OTHERS.items():
     setattr(Traced, _name, _method(_function))
-Traced.__pos__ = lambda self: self
-Traced.T = property(arrays.transpose)
+for _name, _member in ("__pos__", lambda self: self), ("T", property(arrays.transpose)):
+    setattr(Traced, _name, _member)

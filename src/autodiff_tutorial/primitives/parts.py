@@ -4,6 +4,8 @@ The transpose of taking entries out is putting them among zeros; an entry that i
 """
 
 import itertools
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,12 +30,12 @@ def _part(arrays, i, axis):
     return (*[slice(None)] * (axis % len(shape_of(arrays[0]))), slice(ends[i], ends[i + 1]))
 
 
-def concatenate(arrays, axis=0):
+def concatenate(arrays: Sequence, axis: int = 0) -> Any:
     """Join arrays along an axis."""
     return _concatenate(*arrays, axis=axis)
 
 
-def stack(arrays, axis=0):
+def stack(arrays: Sequence, axis: int = 0) -> Any:
     """Join arrays, or numbers, along a new axis."""
     return _concatenate(*[expand_dims(a, axis) for a in arrays], axis=axis)
 
@@ -96,7 +98,7 @@ def _put(y, index, shape):
     return _put_at(y, index=index, shape=tuple(shape))
 
 
-def index(x, index):
+def index(x: Any, index: Any) -> Any:
     """Return x[index], by any index of NumPy; the function behind the brackets of a traced value.
 
     Parameters
@@ -149,7 +151,7 @@ def _replaced(x, y, index):
     return out
 
 
-def replace(x, index, y):
+def replace(x: Any, index: Any, y: Any) -> Any:
     """Return a copy of x with other entries: what ``x[index] = y`` would make of it.
 
     Parameters

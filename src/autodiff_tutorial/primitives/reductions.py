@@ -1,13 +1,14 @@
 """Operations that add up, multiply or compare the entries of an array."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from autodiff_tutorial.primitives.arrays import broadcast_to, linear, moveaxis, reshape
 from autodiff_tutorial.primitives.elementwise import exp, isfinite, log, where
 from autodiff_tutorial.primitives.parts import concatenate
-from autodiff_tutorial.primitives.rules import define
+from autodiff_tutorial.primitives.rules import Primitive, define
 from autodiff_tutorial.primitives.tracing import NUMPY, plain, shape_of, xp
 
 
@@ -26,12 +27,12 @@ _sum = linear(
 )
 
 
-def sum(x, axis=None, keepdims=False):
+def sum(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
     """Add up all entries, or those along an axis or a tuple of axes."""
     return _sum(x, axis=axis, keepdims=keepdims)
 
 
-def mean(x, axis=None, keepdims=False):
+def mean(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
     """Return the mean of all entries, or along an axis or a tuple of axes."""
     shape = shape_of(x)
     return sum(x, axis, keepdims) / (math.prod(shape) // math.prod(shape_of(sum(plain(x), axis))) if shape else 1)
@@ -54,7 +55,7 @@ def _extreme(name, value):
         ),
     )
 
-    def reduction(x, axis=None, keepdims=False):
+    def reduction(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
         return primitive(x, axis=axis, keepdims=keepdims)
 
     reduction.__name__ = reduction.__qualname__ = name
@@ -66,7 +67,7 @@ max = _extreme("max", lambda x, *, axis, keepdims: xp(x).max(x, axis=axis, keepd
 min = _extreme("min", lambda x, *, axis, keepdims: xp(x).min(x, axis=axis, keepdims=keepdims))
 
 
-_cumsum = linear(
+_cumsum: Primitive = linear(
     "cumsum",
     lambda x, *, axis: xp(x).cumsum(x, axis=axis),
     lambda y_bar, y, x, *, axis: _reversed(_cumsum(_reversed(y_bar, axis), axis=axis), axis),
@@ -77,12 +78,12 @@ def _reversed(x, axis):
     return x[(*[slice(None)] * (axis % len(shape_of(x))), slice(None, None, -1))]
 
 
-def cumsum(x, axis=None):
+def cumsum(x: Any, axis: int | None = None) -> Any:
     """Return the running sums along an axis, or of all entries in one dimension."""
     return _cumsum(reshape(x, -1), axis=0) if axis is None else _cumsum(x, axis=axis)
 
 
-def prod(x, axis=None):
+def prod(x: Any, axis: int | None = None) -> Any:
     """Multiply all entries, or those along an axis: pairs first, so that zeros do no harm to the derivative."""
     x = reshape(x, -1) if axis is None else moveaxis(x, axis, 0)
     while shape_of(x)[0] > 1:
@@ -92,7 +93,7 @@ def prod(x, axis=None):
     return x[0]
 
 
-def logsumexp(x, axis=None, keepdims=False):
+def logsumexp(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
     r"""Return the logarithm of a sum of exponentials, without overflow.
 
     .. math:: y = \log \sum_i e^{x_i}, \qquad \frac{\partial y}{\partial x_i} = e^{x_i - y}

@@ -82,8 +82,8 @@ def define(
     name: str,
     value: Callable,
     *,
-    jvp: Callable | Sequence[Callable | None] = (),
-    vjp: Callable | Sequence[Callable | None] = (),
+    jvp: Callable | Sequence[Callable | None] | EachArgument = (),
+    vjp: Callable | Sequence[Callable | None] | EachArgument = (),
     numpy: Callable | None = None,
     linear: bool = False,
 ) -> Primitive:
@@ -127,7 +127,7 @@ def define(
     """
     if not callable(value):
         raise TypeError(f"`primitives.define(value=...)` should be a function. Got {value!r}.")
-    rules = {}
+    rules: dict[str, Any] = {}
     for mode, given in {"jvp": jvp, "vjp": vjp}.items():
         rules[mode] = (given,) if callable(given) else given
         if isinstance(given, EachArgument):

@@ -2,14 +2,16 @@
 
 import itertools
 import threading
+from collections.abc import Callable
 from contextlib import contextmanager
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 # Functions of NumPy, and what is called in their place when an argument is traced.
-NUMPY = {}
+NUMPY: dict[Callable, Callable] = {}
 
 _TAGS = itertools.count(1)
 _RUNNING = threading.local()
@@ -151,7 +153,7 @@ def call(f, leaves, transform):
     return level.call(f, leaves, transform)
 
 
-def plain(x):
+def plain(x: Any) -> Any:
     """Return a value without its derivatives, of any level: for printing, and for decisions.
 
     Parameters
