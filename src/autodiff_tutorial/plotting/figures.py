@@ -1,10 +1,15 @@
 """The look of the figures, and the curves that chapters share."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 try:
-    import matplotlib as mpl
     import matplotlib.pyplot as plt
+    from matplotlib.axes import Axes
+    from matplotlib.rcsetup import cycler
 except ImportError as error:
     raise ImportError('`plotting` needs matplotlib. Install it: pip install "autodiff-tutorial[hep]"') from error
 
@@ -23,7 +28,7 @@ def use_style() -> None:
         {
             "axes.grid": True,
             "axes.grid.which": "major",
-            "axes.prop_cycle": mpl.cycler(color=[color for color, _ in _METHODS]),
+            "axes.prop_cycle": cycler(color=[color for color, _ in _METHODS]),
             "axes.spines.right": False,
             "axes.spines.top": False,
             "axes.titlelocation": "left",
@@ -44,7 +49,7 @@ def use_style() -> None:
     )
 
 
-def error_curves(curves, *, marks=None, ax=None):
+def error_curves(curves: dict, *, marks: dict | None = None, ax: Axes | None = None) -> Axes:
     """Draw error against step, both logarithmic, one curve a method.
 
     Parameters
@@ -78,7 +83,7 @@ def error_curves(curves, *, marks=None, ax=None):
     return ax
 
 
-def slope_reference(power, at, *, span=100.0, ax=None):
+def slope_reference(power: int, at: tuple[float, float], *, span: float = 100.0, ax: Axes | None = None) -> Axes:
     """Draw a dashed line of a given slope on logarithmic axes, from the point `at` on, with its slope written there.
 
     Parameters
@@ -100,12 +105,12 @@ def slope_reference(power, at, *, span=100.0, ax=None):
     h, error = at
     ax.plot([h, h * span], [error, error * span**power], color=REFERENCE, linestyle="--", linewidth=1.2)
     label, side = f"slope {power}".replace("-", "\N{MINUS SIGN}"), -1 if power > 0 else 1
-    offset = {"textcoords": "offset points", "xytext": (7 * side, 3 * (side > 0)), "va": "center"}
+    offset: dict[str, Any] = {"textcoords": "offset points", "xytext": (7 * side, 3 * (side > 0)), "va": "center"}
     ax.annotate(label, at, **offset, ha="left" if side > 0 else "right", color=REFERENCE, fontsize=10.5)
     return ax
 
 
-def step_reference(h, label, *, ax=None):
+def step_reference(h: float, label: str, *, ax: Axes | None = None) -> Axes:
     """Draw a dashed vertical line at a step, with its label at the top.
 
     Parameters
@@ -123,12 +128,12 @@ def step_reference(h, label, *, ax=None):
     """
     ax = plt.gca() if ax is None else ax
     ax.axvline(h, color=REFERENCE, linestyle="--", linewidth=1.2)
-    at = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "xytext": (-5, -14)}
+    at: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "xytext": (-5, -14)}
     ax.annotate(label, (h, 1), **at, ha="right", color=REFERENCE, fontsize=14)
     return ax
 
 
-def slopes_on_grid(x, estimate, exact, *, ax=None):
+def slopes_on_grid(x: ArrayLike, estimate: ArrayLike, exact: Callable, *, ax: Axes | None = None) -> Axes:
     """Draw estimated slopes at grid points against the exact derivative.
 
     Parameters
@@ -153,7 +158,7 @@ def slopes_on_grid(x, estimate, exact, *, ax=None):
     return ax
 
 
-def secant(f, x, h, *, ax=None):
+def secant(f: Callable, x: float, h: float, *, ax: Axes | None = None) -> Axes:
     """Draw a function with its tangent at x and the secant through x and x + h.
 
     Parameters

@@ -1,8 +1,10 @@
 """Computation graphs on paper."""
 
 from itertools import pairwise
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 
@@ -30,7 +32,13 @@ def widths_of_labels(texts):
     return [8 * len(text) + 10 for text in texts]
 
 
-def computation_graph(graph, *, show="values", labels=None, ax=None):
+def computation_graph(
+    graph: Any,
+    *,
+    show: Literal["values", "tangents", "adjoints"] = "values",
+    labels: dict[int, str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw a recorded computation: a box an operation, its value in it, and its tangent or adjoint if asked.
 
     Parameters
@@ -88,7 +96,7 @@ def computation_graph(graph, *, show="values", labels=None, ax=None):
         ax.add_patch(FancyArrowPatch(path=_curve(stops, placed.down), color=paint, **arrow))
         if carries:
             ground = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"}
-            ax.text(*at, text, color=color, fontsize=12 * pixel, ha="center", va="center", bbox=ground)
+            ax.text(at[0], at[1], text, color=color, fontsize=12 * pixel, ha="center", va="center", bbox=ground)
     for (x, y), own in zip(placed.nodes, lines, strict=True):
         _draw_box(ax, x, y, placed.box, zip(own, ("black", PRIMAL, color), strict=False), pixel)
     return ax

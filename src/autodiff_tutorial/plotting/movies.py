@@ -1,6 +1,9 @@
 """Linkages in motion, which the pages play without a kernel."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 class _Movie:
@@ -20,7 +23,7 @@ class _Movie:
         return f'<div class="explorable" data-explorable="linkage" {data}>{text}</div>'
 
 
-def linkage(points, times, *, trail=True):
+def linkage(points: ArrayLike, times: ArrayLike, *, trail: bool = True) -> Any:
     """Show a chain of rods in motion: on the book's page as a movie, in a notebook as a line of text.
 
     Parameters

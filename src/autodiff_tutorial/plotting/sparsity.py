@@ -1,11 +1,15 @@
 """Patterns of sparse matrices, with the colors of their columns and rows."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import scipy.sparse as sp
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from autodiff_tutorial.plotting.figures import COTANGENT, PRIMAL
+from autodiff_tutorial.sparse import Coloring
 
 # Up to this size, places are drawn as boxes with the numbers of their colors.
 _BOXES = 16
@@ -13,7 +17,7 @@ _BOXES = 16
 _FILLS = ("#d9730d", "#7b3fa0", "#c2438f", "#8a6100", "#b3261e", "#2f2f2f", "#00798c", "#1f5fa8")
 
 
-def spy(pattern, *, coloring=None, ax=None):
+def spy(pattern: Any, *, coloring: Coloring | None = None, ax: Axes | None = None) -> Axes:
     """Draw which entries a matrix has, and with which color's product each is read.
 
     Small matrices show one box an entry, with the number of its color, counted from 1; a number in a green box belongs
@@ -52,7 +56,7 @@ def spy(pattern, *, coloring=None, ax=None):
     return ax
 
 
-def spy_products(coloring, *, ax=None):
+def spy_products(coloring: Coloring, *, ax: Axes | None = None) -> Axes:
     """Draw the products with the colors of columns, side by side: which entry stands where.
 
     Parameters

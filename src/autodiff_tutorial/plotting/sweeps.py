@@ -2,6 +2,7 @@
 
 import html
 import json
+from typing import Any, Literal
 
 from autodiff_tutorial.plotting.graphs import require, size_of_boxes, widths_of_labels
 from autodiff_tutorial.plotting.layout import layout
@@ -52,7 +53,7 @@ class _Sweep:
         return shared | {"drawings": drawings, "steps": self._steps}
 
 
-def steps(graph, *, mode="reverse", labels=None):
+def steps(graph: Any, *, mode: Literal["reverse", "forward"] = "reverse", labels: dict[int, str] | None = None) -> Any:
     """Show how derivatives fill in on a recorded computation: on the book's page by steps, in a notebook as a table.
 
     Parameters

@@ -2,10 +2,12 @@
 
 import json
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
 from autodiff_tutorial.plotting.figures import _METHODS, PRIMAL, REFERENCE
@@ -48,7 +50,7 @@ def stored_timings(machine: str) -> dict:
     return json.loads((folder / f"{machine}.json").read_text())
 
 
-def timings(rows, *, ax=None):
+def timings(rows: Sequence[dict], *, ax: Axes | None = None) -> Axes:
     """Draw comparisons, one a line: our time and the peer's on one logarithmic axis, with the target between them.
 
     Our time is a blue dot, hollow where the target is missed; the peer's is a brown square. A gray bar stands where our
@@ -65,7 +67,8 @@ def timings(rows, *, ax=None):
     -------
     matplotlib.axes.Axes
     """
-    lines, problem = [], None
+    lines: list[tuple] = []
+    problem = None
     for row in rows:
         if row["problem"] != problem:
             problem = row["problem"]
@@ -112,7 +115,7 @@ def _rounded(ratio):
     return f"{ratio:.0f}" if ratio >= 99.5 else f"{ratio:.2g}"
 
 
-def growth(rows, *, ax=None):
+def growth(rows: Sequence[dict], *, ax: Axes | None = None) -> Axes:
     """Draw times against the number of unknowns, both logarithmic: a curve for each contender.
 
     Parameters
@@ -127,7 +130,7 @@ def growth(rows, *, ax=None):
     matplotlib.axes.Axes
     """
     ax = plt.subplots()[1] if ax is None else ax
-    curves = {}
+    curves: dict[str, dict] = {}
     for side in "ours", "peer":
         for row in rows:
             curves.setdefault(row[side]["name"], {})[row["n"]] = 1e3 * row[side]["median"]

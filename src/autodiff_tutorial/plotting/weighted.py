@@ -1,12 +1,15 @@
 """Weighted graphs: linear maps as pictures."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 
 from autodiff_tutorial.plotting.figures import PRIMAL, REFERENCE
 
 
-def weighted_graph(graph, *, ax=None):
+def weighted_graph(graph: Any, *, ax: Axes | None = None) -> Axes:
     """Draw a weighted graph from left to right: a circle for each node, an arrow with its weight for each edge.
 
     Parameters
@@ -36,10 +39,10 @@ def weighted_graph(graph, *, ax=None):
         # A third of the way, where arrows that cross in the middle are still apart.
         at = 2 / 3 * np.array(places[tail]) + np.array(places[head]) / 3
         box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-        ax.text(*at, f"{weight:.4g}".replace("-", "\N{MINUS SIGN}"), ha="center", va="center", bbox=box)
+        ax.text(at[0], at[1], f"{weight:.4g}".replace("-", "\N{MINUS SIGN}"), ha="center", va="center", bbox=box)
     for node, place in places.items():
         circle = {"boxstyle": "circle,pad=0.35", "facecolor": "white", "edgecolor": PRIMAL, "lw": 1.8}
-        ax.text(*place, str(node), ha="center", va="center", color=PRIMAL, bbox=circle)
+        ax.text(place[0], place[1], str(node), ha="center", va="center", color=PRIMAL, bbox=circle)
     across, up = np.array(list(places.values())).T
     ax.set_xlim(across.min() - 0.3, across.max() + 0.3)
     ax.set_ylim(up.min() - 0.5, up.max() + 0.5)
