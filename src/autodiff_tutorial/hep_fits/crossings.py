@@ -36,6 +36,7 @@ def crossing(function, x, limit, y, max_steps=60) -> Crossing:
         stuck = (h < 0) & (x >= limit)
         return jnp.where(found | stuck, x, new), low, high, y, found & sound, stuck & sound, k + 1, found | stuck
 
-    start = jnp.minimum(x, limit), jnp.zeros_like(x), jnp.full_like(x, jnp.inf), y, False, False, 0, False
+    no = jnp.asarray(False)
+    start = jnp.minimum(x, limit), jnp.zeros_like(x), jnp.full_like(x, jnp.inf), y, no, no, 0, no
     x, _, _, y, found, stuck, _, _ = jax.lax.while_loop(unfinished, step, start)
     return Crossing(x, y, found | stuck, stuck)

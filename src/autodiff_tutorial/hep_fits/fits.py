@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from autodiff_tutorial.hep_fits.likelihoods import Likelihood, checked_index, checked_likelihood
 from autodiff_tutorial.hep_fits.minimum import inverse, minimize
@@ -60,7 +61,7 @@ class FitResult(NamedTuple):
         return jnp.isnan(self.covariance[..., 0, 0])
 
 
-def fit(likelihood: Likelihood, data, *, fixed: dict | None = None, max_steps: int = MAX_STEPS) -> FitResult:
+def fit(likelihood: Likelihood, data: ArrayLike, *, fixed: dict | None = None, max_steps: int = MAX_STEPS) -> FitResult:
     r"""Maximize a likelihood within its bounds.
 
     Newton's method with exact gradients and Hessians, damped where it has to be. At the minimum the gradient of free

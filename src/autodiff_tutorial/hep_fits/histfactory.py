@@ -1,6 +1,7 @@
 """Models of pyhf as likelihoods in JAX: the HistFactory density, compiled into a few arrays."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from autodiff_tutorial.hep_fits.modifiers import SCALES, SHIFTS, compiled
 from autodiff_tutorial.linear_maps.checking import kind_of
 
 
-def from_pyhf(model) -> Likelihood:
+def from_pyhf(model: Any) -> Likelihood:
     r"""Turn a model of pyhf into a likelihood in JAX.
 
     With rates :math:`\nu_b`, sums over samples of nominal rates that are shifted and scaled by parameters

@@ -1,11 +1,13 @@
 """Where the profile of one parameter, or of two, has risen by what standard deviations cost."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from autodiff_tutorial.custom_rules.checking import checked_positive
 from autodiff_tutorial.hep_fits.crossings import crossing
@@ -47,7 +49,7 @@ class Contour(NamedTuple):
     converged: jax.Array
 
 
-def interval(likelihood: Likelihood, data, index, *, n_sigma: float = 1.0) -> Interval:
+def interval(likelihood: Likelihood, data: ArrayLike, index: int | str, *, n_sigma: ArrayLike = 1.0) -> Interval:
     r"""Find where the profile of a parameter has risen by what n standard deviations cost.
 
     .. math:: 2 \left(\ln L(\hat\theta) - \ln L_p(v)\right) = n^2
@@ -101,7 +103,14 @@ def interval(likelihood: Likelihood, data, index, *, n_sigma: float = 1.0) -> In
     return found
 
 
-def contour(likelihood: Likelihood, data, indices, *, n_sigma: float = 1.0, n_points: int = 64) -> Contour:
+def contour(
+    likelihood: Likelihood,
+    data: ArrayLike,
+    indices: Sequence[int | str],
+    *,
+    n_sigma: ArrayLike = 1.0,
+    n_points: int = 64,
+) -> Contour:
     r"""Find the curve on which the profile of two parameters has risen by what n standard deviations cost.
 
     .. math:: 2 \left(\ln L(\hat\theta) - \ln L_p(v_1, v_2)\right) = n^2

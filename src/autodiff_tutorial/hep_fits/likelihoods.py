@@ -1,12 +1,13 @@
 """What is fitted: a negative log-likelihood with what a fit needs to know of its parameters and data."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from autodiff_tutorial.custom_rules.checking import checked_floats, is_traced
 from autodiff_tutorial.linear_maps.checking import kind_of
@@ -60,11 +61,11 @@ class Likelihood(NamedTuple):
     nll: Callable
     init: jax.Array
     bounds: jax.Array
-    names: tuple
+    names: Sequence[str]
     poi: int | None = None
     sample: Callable | None = None
     expected: Callable | None = None
-    data_min: jax.Array | None = None
+    data_min: ArrayLike | None = None
     vectorized: bool = False
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.scipy.stats import norm
+from numpy.typing import ArrayLike
 
 from autodiff_tutorial.hep_fits.crossings import crossing
 from autodiff_tutorial.hep_fits.fits import MAX_STEPS, solve, warn_of, without_derivatives
@@ -62,7 +63,7 @@ class UpperLimit(NamedTuple):
 N_SIGMA = (-2.0, -1.0, 0.0, 1.0, 2.0)
 
 
-def hypotest(mu, data, likelihood: Likelihood) -> HypoTest:
+def hypotest(mu: ArrayLike, data: ArrayLike, likelihood: Likelihood) -> HypoTest:
     r"""Test a signal strength by the CLs of its profile likelihood ratio.
 
     .. math:: \tilde q_\mu = 2 \ln \frac{L(\hat\mu, \hat\theta)}{L(\mu, \hat\theta_\mu)} \text{ if } \hat\mu \le \mu
@@ -144,7 +145,7 @@ def _asimov(nll, expected, params):
     return data, nll(params, data)
 
 
-def upper_limit(data, likelihood: Likelihood, *, level: float = 0.05) -> UpperLimit:
+def upper_limit(data: ArrayLike, likelihood: Likelihood, *, level: float = 0.05) -> UpperLimit:
     r"""Find the signal strength whose CLs is a given level, observed and expected.
 
     Of the expected limits, each solves :math:`\sqrt{\tilde q_{\mu,A}} = \Phi^{-1}(1 - \alpha \Phi(n)) + n`, for n

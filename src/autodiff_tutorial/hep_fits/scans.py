@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from autodiff_tutorial.custom_rules.checking import checked_floats
 from autodiff_tutorial.hep_fits.fits import MAX_STEPS, FitResult, solve, warn_of, without_derivatives
@@ -33,7 +34,7 @@ class Impacts(NamedTuple):
     converged: jax.Array
 
 
-def profile(likelihood: Likelihood, data, index, grid) -> FitResult:
+def profile(likelihood: Likelihood, data: ArrayLike, index: int | str, grid: ArrayLike) -> FitResult:
     r"""Fit with one parameter held at each value of a grid.
 
     .. math:: -\ln L_p(v) = \min_{\theta:\, \theta_i = v} -\ln L(\theta)
@@ -113,7 +114,7 @@ def follower(best, indices):
     return own, lambda values: center + (values - center[index]) @ rates
 
 
-def impacts(likelihood: Likelihood, data) -> Impacts:
+def impacts(likelihood: Likelihood, data: ArrayLike) -> Impacts:
     r"""Find how much each parameter contributes to the uncertainty of the parameter of interest.
 
     Each in turn is held one standard deviation below and above its best fit, and all others are fitted again. To

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
+from numpy.typing import ArrayLike
 
 from autodiff_tutorial.hep_fits import Likelihood
 from autodiff_tutorial.hep_fits.fits import hold, warn_of
@@ -14,7 +15,7 @@ from autodiff_tutorial.toys.lockstep import ToyFits, fitter, shared
 
 def fit_toys(
     likelihood: Likelihood,
-    data,
+    data: ArrayLike,
     *,
     fixed: dict | None = None,
     covariance: bool = False,

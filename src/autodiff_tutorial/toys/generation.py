@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import PartitionSpec
+from numpy.typing import ArrayLike
 
 from autodiff_tutorial.custom_rules.checking import checked_floats, is_traced
 from autodiff_tutorial.hep_fits import Likelihood
 from autodiff_tutorial.linear_maps.checking import checked_size, kind_of
 
 
-def generate(likelihood: Likelihood, params, key, n: int, *, first: int = 0) -> jax.Array:
+def generate(likelihood: Likelihood, params: ArrayLike, key: jax.Array, n: int, *, first: int = 0) -> jax.Array:
     """Draw toys first, ..., first + n - 1 of a key.
 
     Toy k is ``likelihood.sample(params, jax.random.fold_in(key, k))``, so that it is the same whatever else is drawn

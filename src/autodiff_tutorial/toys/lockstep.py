@@ -24,7 +24,7 @@ from autodiff_tutorial.sparse import hessian_pattern
 if hasattr(jax, "enable_x64"):
     enable_x64 = jax.enable_x64
 else:
-    from jax.experimental import enable_x64
+    from jax.experimental import enable_x64  # type: ignore[attr-defined,no-redef]  # unknown to newer versions
 
 # A second, more careful try: how much the Hessian is damped from the start, and how many steps it may take.
 _DAMPING, _MANY_STEPS = 1.0, 10 * MAX_STEPS

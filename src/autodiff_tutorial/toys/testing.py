@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from autodiff_tutorial.hep_fits import Likelihood
@@ -75,10 +76,10 @@ class ToyTest(NamedTuple):
 
 
 def hypotest(
-    mu,
-    data,
+    mu: ArrayLike,
+    data: ArrayLike,
     likelihood: Likelihood,
-    key,
+    key: jax.Array,
     n: int,
     *,
     chunk_size: int | None = None,
@@ -253,14 +254,14 @@ def compared(q, converged, signal, background) -> ToyTest:
             return np.true_divide(k_sb, n_sb), np.true_divide(k_b, n_b), np.true_divide(k_sb * n_b, n_sb * k_b)
 
     cl_sb, cl_b, cls = ratios(q)
-    errors = [_binomial_error(k, n) for k, n in beyond(q)]
+    cl_sb_error, cl_b_error = (_binomial_error(k, n) for k, n in beyond(q))
     with np.errstate(invalid="ignore", divide="ignore"):
-        cls_error = np.hypot(errors[0], cls * errors[1]) / cl_b
+        cls_error = np.hypot(cl_sb_error, cls * cl_b_error) / cl_b
     of_background = ratios(sorted_toys[1])[2]
     expected = np.quantile(of_background, ndtr(N_SIGMA)) if of_background.size else np.full(5, np.nan)
     return ToyTest(
-        float(cls), expected, float(cl_sb), float(cl_b), float(cls_error), *errors, float(q), signal, background,
-        bool(converged),
+        float(cls), expected, float(cl_sb), float(cl_b), float(cls_error), cl_sb_error, cl_b_error, float(q), signal,
+        background, bool(converged),
     )  # fmt: skip
 
 
