@@ -1,7 +1,7 @@
 """Roots, fixed points and minima as functions of what their equations depend on."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +16,8 @@ from autodiff_tutorial.solvers.problems import check_function, problem
 
 def root(
     fn: Callable,
-    y0,
-    args,
+    y0: Any,
+    args: Any,
     *,
     method: Literal["newton", "bisection"] = "newton",
     bracket: tuple | None = None,
@@ -123,8 +123,8 @@ def root(
 
 def fixed_point(
     fn: Callable,
-    y0,
-    args,
+    y0: Any,
+    args: Any,
     *,
     method: Literal["anderson", "newton", "picard"] = "anderson",
     linear_solve: str | Callable = "gmres",
@@ -191,8 +191,8 @@ def fixed_point(
 
 def argmin(
     fn: Callable,
-    y0,
-    args,
+    y0: Any,
+    args: Any,
     *,
     linear_solve: str | Callable = "cg",
     rtol: float | None = None,

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.polynomial import legendre
+from numpy.typing import ArrayLike
 
 from autodiff_tutorial.custom_rules.checking import is_traced
 from autodiff_tutorial.integrals.quadrature import checked_args, checked_integrand
@@ -35,7 +36,7 @@ class Cumulative(NamedTuple):
     error: jax.Array
     series: jax.Array
 
-    def __call__(self, x):
+    def __call__(self, x: ArrayLike) -> jax.Array:
         """Return F at x, an array of any shape."""
         x = jnp.asarray(x, self.grid.dtype)
         k = jnp.clip(jnp.searchsorted(self.grid, x, side="right") - 1, 0, len(self.grid) - 2)
@@ -49,7 +50,7 @@ class Cumulative(NamedTuple):
         return jnp.where(inside, self.values[k] + (self.series[k, 0] + t * high - higher / 2), jnp.nan)
 
 
-def cumulative(f: Callable, grid, args: tuple = (), *, n: int = 10) -> Cumulative:
+def cumulative(f: Callable, grid: ArrayLike, args: tuple = (), *, n: int = 10) -> Cumulative:
     r"""Integrate f from the first point of a grid to any point up to the last, millions of them at once.
 
     .. math:: F(x) = \int_{x_0}^x f(s, \theta)\, ds, \qquad F'(x) = f(x, \theta), \quad F(x_0) = 0 .

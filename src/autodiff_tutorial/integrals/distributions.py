@@ -1,7 +1,7 @@
 """What expectations are taken over: distributions, as a sampler and a density."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -90,7 +90,7 @@ BUILT_IN = {
 }
 
 
-def checked_distribution(call, distribution, params, estimator):
+def checked_distribution(call, distribution, params, estimator) -> tuple[Distribution, Any, Any]:
     """Return a distribution, its parameters as arrays of one dtype, and whether they lie in its domain."""
     name, domain = distribution, None
     if isinstance(name, str) and name in BUILT_IN:

@@ -42,7 +42,7 @@ class ExpectationGradient(NamedTuple):
 def expectation_gradient(
     f: Callable,
     distribution: str | Distribution,
-    params,
+    params: Any,
     key: jax.Array,
     n: int,
     *,

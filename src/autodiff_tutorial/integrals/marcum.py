@@ -31,7 +31,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
-from jax.typing import ArrayLike
+from numpy.typing import ArrayLike
 
 from autodiff_tutorial.linear_maps.checking import first_line
 

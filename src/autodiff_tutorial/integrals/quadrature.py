@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
+from numpy.typing import ArrayLike
 
 from autodiff_tutorial.custom_rules.checking import is_traced
 from autodiff_tutorial.integrals import rules
@@ -37,8 +38,8 @@ class Integral(NamedTuple):
 
 def integrate(
     f: Callable,
-    a,
-    b,
+    a: ArrayLike,
+    b: ArrayLike,
     args: tuple = (),
     *,
     n: int | None = None,

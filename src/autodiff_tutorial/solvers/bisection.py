@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,13 @@ from autodiff_tutorial.solvers.problems import Solution, described, is_number, l
 
 
 def bisection(
-    fn: Callable, lower, upper, *, rtol: float | None = None, atol: float | None = None, max_steps: int = 200
+    fn: Callable,
+    lower: Any,
+    upper: Any,
+    *,
+    rtol: float | None = None,
+    atol: float | None = None,
+    max_steps: int = 200,
 ) -> Solution:
     r"""Find where fn changes sign, by halving an interval; for arrays, each element by itself.
 
@@ -83,7 +90,7 @@ def bisection(
         defined &= ~jnp.isnan(at_middle).any()
         return jnp.where(moves_a, middle, a), jnp.where(moves_b, middle, b), k + 1, defined
 
-    a, b, k, defined = jax.lax.while_loop(unfinished, step, (a, b, 0, True))
+    a, b, k, defined = jax.lax.while_loop(unfinished, step, (a, b, jnp.asarray(0), True))
     y = middle_of(a, b)
     at_y = f(y)
     # Near a root fn shrinks with the distance, at least as its fourth root, down to rounding; near a jump it does not.

@@ -1,6 +1,7 @@
 """Fixed points by iteration: plain, and sped up by what the last steps tell."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ from autodiff_tutorial.solvers.problems import Solution, largest, problem, relat
 
 
 def picard(
-    fn: Callable, y0, *, rtol: float | None = None, atol: float | None = None, max_steps: int = 10_000
+    fn: Callable, y0: Any, *, rtol: float | None = None, atol: float | None = None, max_steps: int = 10_000
 ) -> Solution:
     r"""Find a fixed point by repeating fn, which has to contract: :math:`y_{k+1} = f(y_k)`.
 
@@ -69,14 +70,14 @@ def picard(
         return jnp.where(jnp.isnan(left), y, new), size, left, k + 1
 
     infinity = jnp.asarray(jnp.inf, y.dtype)
-    y, _, left, k = jax.lax.while_loop(unfinished, step, (y, infinity, infinity, 0))
+    y, _, left, k = jax.lax.while_loop(unfinished, step, (y, infinity, infinity, jnp.asarray(0)))
     residual = largest(f(y) - y)
     return Solution(unravel(y), (left <= 1) & jnp.isfinite(residual), k, residual)
 
 
 def anderson(
     fn: Callable,
-    y0,
+    y0: Any,
     *,
     memory: int = 5,
     rtol: float | None = None,
@@ -150,7 +151,7 @@ def anderson(
         return jnp.where(good, new, y), jnp.where(good, new_g, jnp.nan), past_y, past_g, k + 1
 
     past = jnp.zeros((memory, y.size), y.dtype)
-    y, g, _, _, k = jax.lax.while_loop(unfinished, step, (y, f(y) - y, past, past, 0))
+    y, g, _, _, k = jax.lax.while_loop(unfinished, step, (y, f(y) - y, past, past, jnp.asarray(0)))
     residual = largest(f(y) - y)
     return Solution(unravel(y), (relative(g, y, rtol, atol) <= 1) & jnp.isfinite(residual), k, residual)
 

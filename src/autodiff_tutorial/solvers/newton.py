@@ -1,6 +1,7 @@
 """Newton's method: for roots, and for minima, by products with the derivative only."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from autodiff_tutorial.solvers.problems import Solution, largest, problem, relat
 
 def newton(
     fn: Callable,
-    y0,
+    y0: Any,
     *,
     linear_solve: str | Callable = "gmres",
     rtol: float | None = None,
@@ -80,7 +81,7 @@ def newton(
         return new, delta, size, halvings, k + 1, finite & found & ~crept
 
     infinity = jnp.asarray(jnp.inf, y.dtype)
-    start = y, jnp.full_like(y, jnp.inf), infinity, 0, 0, True
+    start = y, jnp.full_like(y, jnp.inf), infinity, 0, jnp.asarray(0), True
     y, _, size, _, k, sound = jax.lax.while_loop(unfinished, step, start)
     residual = largest(f(y))
     return Solution(unravel(y), (size <= 1) & sound & jnp.isfinite(residual), k, residual)
@@ -95,7 +96,7 @@ def _creeping(size, last_size, halvings):
 
 
 def newton_cg(
-    fn: Callable, y0, *, rtol: float | None = None, atol: float | None = None, max_steps: int = 100
+    fn: Callable, y0: Any, *, rtol: float | None = None, atol: float | None = None, max_steps: int = 100
 ) -> Solution:
     r"""Find a local minimum of a scalar function by Newton's method, its systems solved by conjugate gradients.
 
@@ -173,7 +174,7 @@ def newton_cg(
         return jnp.where(t > eps, y + t * delta, y), delta, size, halvings, k + 1, sound, highest
 
     infinity = jnp.asarray(jnp.inf, y.dtype)
-    start = y, jnp.full_like(y, jnp.inf), infinity, 0, 0, True, jnp.zeros_like(infinity)
+    start = y, jnp.full_like(y, jnp.inf), infinity, 0, jnp.asarray(0), True, jnp.zeros_like(infinity)
     y, _, size, _, k, sound, _ = jax.lax.while_loop(unfinished, step, start)
     residual = largest(jax.grad(f)(y))
     return Solution(unravel(y), (size <= 1) & sound & jnp.isfinite(residual), k, residual)
