@@ -160,7 +160,7 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
         )
     leaves, tree = jax.tree.flatten(tuple(primals))
     dots, dots_tree = jax.tree.flatten(tuple(tangents))
-    if tree != dots_tree:
+    if tree != dots_tree:  # type: ignore[operator]  # JAX's stub of PyTreeDef has == only
         raise ValueError(f"`{name}(tangents=...)` should have the structure of primals, {tree}. Got {dots_tree}.")
     leaves = checked_floats(f"{name}(primals=...)", leaves)
     dots = checked_floats(f"{name}(tangents=...)", dots)

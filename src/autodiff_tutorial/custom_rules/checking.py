@@ -1,10 +1,11 @@
 """What the functions with rules of their own are given, checked before work starts."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 
-def checked_floats(call, x):
+def checked_floats(call, x) -> jax.Array:
     """Return an array of float32 or float64."""
     x = x if hasattr(x, "dtype") else np.asarray(x)
     if x.dtype.kind in "iub":
@@ -15,7 +16,7 @@ def checked_floats(call, x):
     return jnp.asarray(x)
 
 
-def checked_square(call, A):
+def checked_square(call, A) -> jax.Array:
     """Return a square matrix of floats."""
     A = checked_floats(call, A)
     if A.ndim != 2 or A.shape[0] != A.shape[1] or A.size == 0:
@@ -24,7 +25,7 @@ def checked_square(call, A):
     return A
 
 
-def checked_positive(call, value, most=np.inf):
+def checked_positive(call, value, most=np.inf) -> jax.Array:
     """Return a positive number, which may be traced, and is then taken as it is."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     value = checked_floats(call, float(value) if whole else value)

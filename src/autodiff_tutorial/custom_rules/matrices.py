@@ -6,7 +6,7 @@ Knows nothing of how a factorization is computed, and never differentiates one.
 import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import lu_factor, lu_solve
-from jax.typing import ArrayLike
+from numpy.typing import ArrayLike
 
 from autodiff_tutorial.custom_rules.checking import checked_floats, checked_square
 
@@ -57,7 +57,7 @@ def _inv(A):
 
 @_inv.defjvp
 def _(primals, tangents):
-    C, A_dot = _inv(*primals), *tangents
+    C, (A_dot,) = _inv(*primals), tangents
     return C, -product(product(C, A_dot), C)
 
 

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from autodiff_tutorial.custom_rules.matrices import product
 from autodiff_tutorial.custom_rules.matrix_functions import with_block_rule
@@ -67,7 +68,7 @@ _sqrtm_with_rule = with_block_rule(_sqrtm, "custom_rules.sqrtm(A=...)")
 _logm_with_rule = with_block_rule(_logm, "custom_rules.logm(A=...)")
 
 
-def sqrtm(A):
+def sqrtm(A: ArrayLike) -> jax.Array:
     r"""Return the principal square root of a matrix: :math:`X X = A`, with eigenvalues of positive real part.
 
     It is computed by a scaled Newton iteration, about seven inversions. The derivative solves
@@ -109,7 +110,7 @@ def sqrtm(A):
     return _sqrtm_with_rule(A)
 
 
-def logm(A):
+def logm(A: ArrayLike) -> jax.Array:
     r"""Return the principal logarithm of a matrix: :math:`e^X = A`, eigenvalues within :math:`\pi` of the real axis.
 
     Square roots are taken until A is near the identity, then a Pade approximant. The derivative comes from the block

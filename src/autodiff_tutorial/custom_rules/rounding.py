@@ -10,7 +10,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
+from numpy.typing import ArrayLike
 
 from autodiff_tutorial.custom_rules.checking import checked_floats, checked_positive
 
@@ -74,7 +74,7 @@ def _(primals, tangents):
     return _moved_by(*primals), tangents[0] + tangents[1]
 
 
-def linear_round(x: ArrayLike, width: float) -> jax.Array:
+def linear_round(x: ArrayLike, width: ArrayLike) -> jax.Array:
     r"""Round, with each jump drawn out to a ramp: piecewise linear and continuous.
 
     With the distance :math:`r = x - m` to the jump at :math:`m = \lfloor x \rfloor + \tfrac{1}{2}`,
@@ -112,7 +112,7 @@ def linear_round(x: ArrayLike, width: float) -> jax.Array:
     return middle + jnp.where(abs(r) <= width / 2, r / width, 0.5 * jnp.sign(r))
 
 
-def soft_round(x: ArrayLike, sharpness: float) -> jax.Array:
+def soft_round(x: ArrayLike, sharpness: ArrayLike) -> jax.Array:
     r"""Round, with each jump replaced by a sigmoid: a sum of sigmoids, smooth to any order.
 
     .. math:: y = \sum_{k \ge 0} \sigma(s\,(x - k - \tfrac{1}{2}))
@@ -164,7 +164,7 @@ _SPACING = 1 / 20
 _OFFSETS = np.arange(-160, 160) + 0.5
 
 
-def smooth(f: Callable, width: float) -> Callable:
+def smooth(f: Callable, width: ArrayLike) -> Callable:
     r"""Blur a function of one number by a Gaussian filter, and differentiate the filter, not the function.
 
     With w the width and nodes :math:`t_j` on a grid of spacing :math:`h = w / 20` that does not move with x,

@@ -62,7 +62,7 @@ def taylor(f: Callable, x: Any, v: Any, order: int) -> Any:
     order = _checked_order(name, f, order)
     leaves, tree = jax.tree.flatten(x)
     directions, v_tree = jax.tree.flatten(v)
-    if tree != v_tree:
+    if tree != v_tree:  # type: ignore[operator]  # JAX's stub of PyTreeDef has == only
         raise ValueError(f"`{name}(v=...)` should have the structure of x, {tree}. Got {v_tree}.")
     leaves = [owned(leaf) for leaf in checked_floats(f"{name}(x=...)", leaves)]
     directions = checked_floats(f"{name}(v=...)", directions)
@@ -127,7 +127,7 @@ def ode_taylor(f: Callable, y: Any, order: int) -> Any:
     order = _checked_order(name, f, order)
     leaves, tree = jax.tree.flatten(y)
     leaves = [owned(leaf) for leaf in checked_floats(f"{name}(y=...)", leaves)]
-    rates = []
+    rates: list = []
 
     def solution(i, leaf):
         def extend(k):
@@ -141,7 +141,7 @@ def ode_taylor(f: Callable, y: Any, order: int) -> Any:
         found, found_tree = jax.tree.flatten(run(name, f, (jax.tree.unflatten(tree, ys),), Series))
         rates += checked_floats(f"{name}(f=...)(...)", found)
         shapes, wanted = ([shape_of(leaf) for leaf in group] for group in (rates, leaves))
-        if found_tree != tree or shapes != wanted:
+        if (found_tree, shapes) != (tree, wanted):
             raise ValueError(
                 f"`{name}(f=...)` should return the structure and shapes of y, {tree} with {wanted}. "
                 f"Got {found_tree} with {shapes}."

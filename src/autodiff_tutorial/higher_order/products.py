@@ -106,6 +106,8 @@ class MixedPartial(LinearMap):
     exchanges i and j. `mixed_partial` makes it.
     """
 
+    shapes: tuple[tuple[int, ...], tuple[int, ...]]
+
     def as_tensor(self, chunk_size: int | None = None) -> jax.Array:
         r"""Write it out as the tensor :math:`\partial^2 f / \partial (x_i)_a \partial (x_j)_b`.
 

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterable, Mapping
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
+from numpy.typing import ArrayLike
 
 from autodiff_tutorial.linear_maps.checking import is_real_number
 
@@ -63,7 +63,8 @@ class Graph:
             raise ValueError("`linear_maps.Graph(edges=...)` should have at least one edge. Got none.")
         nodes = list(dict.fromkeys(node for tail, head, _ in self.edges for node in (tail, head)))
         self._index = {node: i for i, node in enumerate(nodes)}
-        leaving, arriving = [[] for _ in nodes], [0] * len(nodes)
+        leaving: list[list[tuple]] = [[] for _ in nodes]
+        arriving = [0] * len(nodes)
         for tail, head, weight in self.edges:
             weight = weight if isinstance(weight, jax.core.Tracer) else float(weight)
             leaving[self._index[tail]].append((self._index[head], weight))

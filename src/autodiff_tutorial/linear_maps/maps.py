@@ -2,11 +2,12 @@
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from autodiff_tutorial.linear_maps.checking import (
     check_linear,
@@ -84,7 +85,9 @@ class LinearMap:
     # NumPy's arrays leave `array @ map` and `number * map` to the map.
     __array_ufunc__ = None
 
-    def __init__(self, mv: Callable, in_size: int, out_size: int, *, rmv: Callable | None = None, dtype=None):
+    def __init__(
+        self, mv: Callable, in_size: int, out_size: int, *, rmv: Callable | None = None, dtype: DTypeLike | None = None
+    ):
         n, m = (checked_size(name, size) for name, size in (("in_size", in_size), ("out_size", out_size)))
         self.mv, self.shape, self.dtype = mv, (m, n), real_dtype("LinearMap", dtype)
         self._transposed = None
@@ -111,7 +114,7 @@ class LinearMap:
             ) from error
         return derived(lambda y: pull(y)[0], (n, m), self.dtype, lambda: self)
 
-    def __matmul__(self, other):
+    def __matmul__(self, other: Any) -> Any:
         if isinstance(other, LinearMap):
             _check_dtypes("A @ B", self, other)
             if self.shape[1] != other.shape[0]:
@@ -123,10 +126,10 @@ class LinearMap:
             return derived(lambda x: self.mv(other.mv(x)), shape, self.dtype, lambda: other.T @ self.T)
         return self.mv(checked_vector("A @ x", other, self.shape[1], self))
 
-    def __rmatmul__(self, other):
+    def __rmatmul__(self, other: Any) -> Any:
         return self.T.mv(checked_vector("y @ A", other, self.shape[0], self))
 
-    def __add__(self, other):
+    def __add__(self, other: "LinearMap") -> "LinearMap":
         if not isinstance(other, LinearMap):
             return NotImplemented
         _check_dtypes("A + B", self, other)
@@ -134,10 +137,10 @@ class LinearMap:
             raise ValueError(f"`A + B` should have maps of one shape. Got {self.shape} and {other.shape}.")
         return derived(lambda x: self.mv(x) + other.mv(x), self.shape, self.dtype, lambda: self.T + other.T)
 
-    def __sub__(self, other):
+    def __sub__(self, other: "LinearMap") -> "LinearMap":
         return self + -1 * other if isinstance(other, LinearMap) else NotImplemented
 
-    def __mul__(self, c):
+    def __mul__(self, c: Any) -> "LinearMap":
         if isinstance(c, LinearMap):
             raise TypeError("`c * A` should have a number c. Got a map. For the composition of two maps, write A @ B.")
         if not is_real_number(c):
@@ -147,10 +150,10 @@ class LinearMap:
 
     __rmul__ = __mul__
 
-    def __truediv__(self, c):
+    def __truediv__(self, c: Any) -> "LinearMap":
         return self * (1 / c)
 
-    def __neg__(self):
+    def __neg__(self) -> "LinearMap":
         return -1 * self
 
     def __repr__(self):

@@ -1,12 +1,13 @@
 """Where linear maps come from: matrices, linear functions, and derivatives at a point."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jax.typing import ArrayLike
+from numpy.typing import ArrayLike
 
 from autodiff_tutorial.linear_maps.checking import real_dtype
 from autodiff_tutorial.linear_maps.maps import LinearMap, derived
@@ -60,11 +61,11 @@ def from_matrix(A: ArrayLike) -> LinearMap:
 
     m, n = A.shape
     there = derived(product(A), (m, n), dtype, lambda: back)
-    back = derived(product(A.T), (n, m), dtype, lambda: there)
+    back: LinearMap = derived(product(A.T), (n, m), dtype, lambda: there)
     return there
 
 
-def from_function(f: Callable, x_like) -> LinearMap:
+def from_function(f: Callable, x_like: Any) -> LinearMap:
     """Make a linear map of a linear function of arrays or pytrees, raveled to vectors.
 
     Parameters
@@ -102,7 +103,7 @@ def from_function(f: Callable, x_like) -> LinearMap:
     return LinearMap(flat_f, flat_x.size, size, dtype=flat_x.dtype)
 
 
-def jacobian(f: Callable, x) -> LinearMap:
+def jacobian(f: Callable, x: Any) -> LinearMap:
     r"""Return the derivative of f at x as a linear map.
 
     ``J @ x_dot`` is :math:`\partial f(x)[\dot x]`, the push-forward, and ``J.T @ y_bar`` is
@@ -144,7 +145,7 @@ def jacobian(f: Callable, x) -> LinearMap:
     return derived(jax.linearize(same_dtype, flat_x)[1], (size, flat_x.size), flat_x.dtype)
 
 
-def hessian(f: Callable, x) -> LinearMap:
+def hessian(f: Callable, x: Any) -> LinearMap:
     """Return the second derivative of a scalar function at x as a linear map, its own transpose.
 
     ``H @ v`` is the derivative of the gradient along v, forward over reverse. The gradient is linearized once; after
@@ -180,7 +181,7 @@ def hessian(f: Callable, x) -> LinearMap:
     flat_f, flat_x, _ = flattened("linear_maps.hessian", "x", f, x)
     check_scalar("linear_maps.hessian", f, x)
     gradient = jax.grad(lambda flat: flat_f(flat)[0])
-    H = derived(jax.linearize(gradient, flat_x)[1], (flat_x.size,) * 2, flat_x.dtype, lambda: H)
+    H: LinearMap = derived(jax.linearize(gradient, flat_x)[1], (flat_x.size,) * 2, flat_x.dtype, lambda: H)
     return H
 
 
