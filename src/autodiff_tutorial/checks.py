@@ -4,7 +4,7 @@ The derivatives are called, however they were obtained.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,7 @@ class Discrepancies(NamedTuple):
 
 
 def check_derivatives(
-    f: Callable, x, *, jvp: Callable | None = None, vjp: Callable | None = None, rtol: float | None = None
+    f: Callable, x: Any, *, jvp: Callable | None = None, vjp: Callable | None = None, rtol: float | None = None
 ) -> Discrepancies:
     r"""Check the derivatives of f at x; raise an error that names the law they break.
 

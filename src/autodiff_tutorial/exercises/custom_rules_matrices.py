@@ -63,7 +63,7 @@ def _(attempt):
 def _(attempt):
     random = np.random.default_rng(41)
     for n in 3, 2, 3:
-        A, x_bar, x = matrix(random, n, n, added=2.0), *np.round(random.uniform(0.5, 2, size=(2, n)), 1)
+        A, (x_bar, x) = matrix(random, n, n, added=2.0), np.round(random.uniform(0.5, 2, size=(2, n)), 1)
         b = A @ x
         given = f"A = {A.tolist()}, b = {b.round(2).tolist()}, x_bar = {x_bar.tolist()}"
         got = attempt(A.copy(), b.copy(), x_bar.copy())

@@ -4,11 +4,12 @@ An exercise is a generator: it takes the attempt and yields cases, each with wha
 should have given. To add one, write such a generator in the module of its chapter, under `@exercise(id)`.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-_EXERCISES = {}
+_EXERCISES: dict[str, Callable] = {}
 
 
 class Case(NamedTuple):
@@ -52,7 +53,7 @@ def exercise(id):
     return register
 
 
-def check(id: str, attempt) -> None:
+def check(id: str, attempt: Any) -> None:
     """Judge an attempt at an exercise, and print the verdict in one line.
 
     Parameters

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import ArrayLike
 
 from autodiff_tutorial.linear_maps.checking import first_line
 
@@ -67,7 +68,13 @@ jax.tree_util.register_dataclass(
 )
 
 
-def from_colors(pattern, *, column_colors=None, row_colors=None, symmetric: bool = False) -> Coloring:
+def from_colors(
+    pattern: Any,
+    *,
+    column_colors: ArrayLike | None = None,
+    row_colors: ArrayLike | None = None,
+    symmetric: bool = False,
+) -> Coloring:
     """Make a coloring of colors that you have, and check that every entry can be read.
 
     Parameters

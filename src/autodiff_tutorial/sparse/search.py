@@ -1,7 +1,7 @@
 """The search for few colors: which columns, or rows, of a sparse matrix can be added up without losing an entry."""
 
 import itertools
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,7 +25,7 @@ _MODES = ("auto", "fwd", "rev", "bi", "symmetric")
 
 
 def color(
-    pattern,
+    pattern: Any,
     *,
     mode: Literal["auto", "fwd", "rev", "bi", "symmetric"] = "auto",
     order: str | tuple[str, ...] = ("cyclic", "largest_first", "natural"),
