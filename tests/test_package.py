@@ -290,16 +290,44 @@ def test_names_of_the_contract_are_there(module):
     assert signatures == CONTRACT[module]
 
 
-def public_functions():
+def own_functions():
     for module in IMPORTED:
         found = import_module(f"autodiff_tutorial.{module}")
         names = getattr(found, "__all__", None) or [name for name in vars(found) if not name.startswith("_")]
         for name in names:
             member = getattr(found, name)
-            named_in_numpy = module == "primitives" and (hasattr(np, name) or hasattr(np.linalg, name))
-            own = inspect.isfunction(member) and member.__module__.startswith(f"autodiff_tutorial.{module}")
-            if own and not named_in_numpy:  # a primitive of NumPy's name means the same
-                yield f"{module}.{name}", member
+            if inspect.isfunction(member) and member.__module__.startswith(f"autodiff_tutorial.{module}"):
+                yield module, name, member
+
+
+def unannotated(function):
+    """Return which parameters have no annotation, and "return" if the result has none."""
+    names = (*inspect.signature(function).parameters, "return")
+    return [name for name in names if name not in function.__annotations__]
+
+
+def test_signatures_are_annotated():
+    """The types of all parameters and results are declared, so that a type checker knows them."""
+    faults = {f"{module}.{name}": unannotated(function) for module, name, function in own_functions()}
+    assert {name: missing for name, missing in faults.items() if missing} == {}
+
+
+def test_planted_parameter_without_annotation_is_found():
+    """The check of annotations sees parameters of all kinds, and results."""
+
+    def f(x, y: float, *args, z=0, **options) -> float: ...
+
+    def g(x: float): ...
+
+    assert unannotated(f) == ["x", "args", "z", "options"]
+    assert unannotated(g) == ["return"]
+
+
+def public_functions():
+    for module, name, member in own_functions():
+        named_in_numpy = module == "primitives" and (hasattr(np, name) or hasattr(np.linalg, name))
+        if not named_in_numpy:  # a primitive of NumPy's name means the same
+            yield f"{module}.{name}", member
 
 
 @pytest.mark.parametrize(
