@@ -51,7 +51,7 @@ lab: .venv/with-book .venv/with-hep .venv/with-dev  ## open the chapters in Jupy
 execute: .venv/with-book .venv/with-hep .venv/with-test $(EXTRAS)  ## run the chapters again and store their outputs
 	$(BIN)/python book/_ext/execute.py $(CHAPTERS)
 
-test: book .venv/with-hep .venv/with-test $(EXTRAS) lint chromium  ## check style, run all tests, the chapters and the pages
+test: book .venv/with-hep .venv/with-test $(EXTRAS) lint chromium  ## check style and types, run all tests, the chapters and the pages
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env -p no:cacheprovider $(CHAPTERS)
 
@@ -70,6 +70,7 @@ test-gpu: .venv/with-hep .venv/with-test  ## run tests and chapters on a GPU, if
 lint: .venv/with-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/nbstripout --verify --keep-output --keep-count --keep-id $(CHAPTERS)
 
 chromium:
@@ -94,4 +95,4 @@ bench: .venv/with-test .venv/with-hep .venv/with-bench  ## time the library agai
 	@touch $@
 
 clean:  ## remove what was built, not .venv
-	rm -rf _build .nox .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build .nox .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -36,7 +36,7 @@ def report() -> list[str]:
     """Return the lines that are printed: versions, devices, precision, extras and chapters."""
     machine = describe()
     found = [f"{name} {metadata.version(name)}" for name in ("jax", "jaxlib", "numpy", "scipy", "sympy")]
-    address = dict(line.split(", ") for line in metadata.metadata(PACKAGE).get_all("Project-URL"))
+    address = dict(line.split(", ") for line in metadata.metadata(PACKAGE).get_all("Project-URL") or ())
     lines = [
         f"{PACKAGE} {metadata.version(PACKAGE)}",
         f"Python {platform.python_version()} on {platform.platform()}",
@@ -58,7 +58,7 @@ def report() -> list[str]:
 
 def _extras(address):
     """Say what is missing of each extra, and how to get it."""
-    wanted = {}
+    wanted: dict[str, list[str]] = {}
     for line in metadata.requires(PACKAGE) or []:
         if match := re.match(r"""([\w.-]+).*extra == ["']([\w-]+)["']""", line):
             wanted.setdefault(match[2], []).append(match[1])
