@@ -11,8 +11,8 @@ from hypothesis import settings
 from packaging.version import Version
 
 # The tests compile thousands of programs, each for few calls. Before JAX 0.11, XLA has a generator of code that takes
-# two thirds of the time. The chapters are run with the one that is used by default, and so are the tests where XLA_FLAGS
-# is set: the default of JAX 0.7.2 has faults of its own.
+# two thirds of the time. The chapters are run with the one that is used by default, and so are the tests wherever
+# XLA_FLAGS is set: the default of JAX 0.7.2 has faults of its own.
 if Version(jax.__version__) < Version("0.11"):
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 
