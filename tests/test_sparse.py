@@ -537,6 +537,18 @@ def test_symmetric_hessian_of_a_true_rule():
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
+def test_seeds_are_read_in_their_order():
+    """Compiled with what XLA does by default, a diagonal Hessian is exact; seeds fused as constants were misread."""
+    places, weights = np.array([5, 6, 7, 8]), np.array([1.0, 2.0, 3.0, 4.0])
+
+    def f(x):
+        return jnp.sum(weights * x[places] ** 2) + jnp.sum(x[:5] ** 3)
+
+    coloring = sparse.color(np.ones((9, 9)), mode="symmetric")
+    H = jax.jit(sparse.hessian(f, jnp.zeros(9), coloring=coloring))(jnp.arange(9.0)).todense()
+    np.testing.assert_array_equal(H, np.diag(np.append(6 * np.arange(5.0), 2 * weights)))
+
+
 def test_loops_without_reverse_derivatives_stay_forward():
     """Where rows would need fewer colors, but JAX has no reverse derivative, columns are taken."""
     f = lambda x: jax.lax.while_loop(lambda y: y[0] < 9, lambda y: y * 2, jnp.sum(x**2)[None])  # noqa: E731
