@@ -474,6 +474,13 @@ def test_mixed_derivative_of_a_power(x, p):
     assert grad(lambda x: grad(lambda p: x**p)(p))(x) == pytest.approx(expected, rel=1e-14)
 
 
+def test_power_at_zero_with_an_exponent_that_is_traced():
+    """The derivative of x^p by x is p x^(p-1), which is 0 where p is 0, at x = 0 as well."""
+    assert jvp(lambda x, p: x**p, (0.0, 0.0), (1.0, 0.0))[1] == 0
+    assert grad(lambda x: jvp(lambda p: x**p, (0.0,), (0.0,))[0])(0.0) == 0
+    assert jvp(lambda p: grad(lambda x: x**p)(0.0), (0.0,), (0.0,))[0] == 0
+
+
 @pytest.mark.parametrize("shape", [(3,), (2, 3)])
 def test_running_sum_without_axis_is_that_of_numpy(shape):
     """The function, NumPy's own and the method of traced arrays all flatten if they are given no axis."""
