@@ -8,7 +8,10 @@ import pytest
 # An optional package, the extra that brings it, and what cannot even be imported without it.
 NEEDED = {
     "torch": ("torch", ["frameworks.py"]),
-    "pyhf": ("hep", ["test_hep_*.py", "test_toys*.py", "test_explorables.py", "hep_fits/*.py", "toys/*.py"]),
+    "pyhf": (
+        "hep",
+        ["hep_models.py", "test_hep_*.py", "test_toys*.py", "test_explorables.py", "hep_fits/*.py", "toys/*.py"],
+    ),
     "matplotlib": ("hep", ["test_plotting.py", "test_explorables.py", "plotting/*.py"]),
     "sphinx": ("book", ["test_browser.py", "test_explorables.py", "test_glossary.py", "test_pages.py"]),
 }

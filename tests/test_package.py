@@ -196,8 +196,9 @@ CONTRACT = {
 MODULES = sorted(
     {path.relative_to(SOURCE).parts[0].removesuffix(".py") for path in SOURCE.rglob("*.py")} - {"__init__", "__main__"}
 )
-# What can be imported here; the conftest of the project says so where PyTorch is missing.
-IMPORTED = [module for module in MODULES if module != "frameworks" or find_spec("torch")]
+# What can be imported here; the conftest of the project says so where PyTorch or matplotlib is missing.
+NEEDS = {"frameworks": "torch", "plotting": "matplotlib"}
+IMPORTED = [module for module in MODULES if module not in NEEDS or find_spec(NEEDS[module])]
 
 
 # The parts of JAX's experiments in use, which have no other home in all its versions.
