@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 JB := $(BIN)/jupyter-book build . -W -n --keep-going
 CHAPTERS := $(wildcard book/*.ipynb)
+# What looks at the book, not at the library.
+BOOK_TESTS := $(foreach part,benchmarks book browser explorables glossary pages,tests/test_$(part).py)
 PORT ?= 8000
 # How many processes run the tests.
 JOBS ?= 2
@@ -19,10 +21,10 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help book serve lab execute test test-colab test-matrix test-release test-gpu lint chromium pdf bench clean
+.PHONY: help book serve lab execute test test-colab test-matrix test-release test-gpu coverage lint chromium pdf bench clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 .venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -66,6 +68,10 @@ test-release: .venv/with-release  ## build the packages, and run the library's t
 
 test-gpu: .venv/with-hep .venv/with-test  ## run tests and chapters on a GPU, if JAX sees one
 	$(BIN)/python tests/on_gpu.py
+
+coverage: .venv/with-hep .venv/with-test .venv/with-release $(EXTRAS)  ## measure how many of the library's lines are tested
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov autodiff_tutorial --cov-report term:skip-covered \
+	  --cov-fail-under 95 src $(filter-out $(BOOK_TESTS),$(wildcard tests/test_*.py))
 
 lint: .venv/with-test
 	$(BIN)/ruff check .
