@@ -56,7 +56,7 @@ def setup(chapter):
 
 
 def results(name):
-    """Say where pytest shall write what it ran."""
+    """Say where pytest shall write what it ran: a file for each environment, and part of it after ~."""
     RUNS.mkdir(parents=True, exist_ok=True)
     return f"--junitxml={RUNS / name}.xml"
 
@@ -86,7 +86,7 @@ def colab(session, extra):
         shutil.copy(CHAPTERS[name], place / name)
     shutil.copy(ROOT / "conftest.py", place)
     session.chdir(place)
-    session.run("python", "-m", "pytest", *NBVAL, results(f"colab-{extra}"), "--rootdir=.", *wanted)
+    session.run("python", "-m", "pytest", *NBVAL, results(f"colab~{extra}"), "--rootdir=.", *wanted)
     session.notify("table")
 
 
@@ -105,7 +105,7 @@ def matrix(session, versions):
     name = f"{session.python}-{versions}"
     tests = ["python", "-m", "pytest", "-p", "no:cacheprovider", "-n", JOBS, "--dist", "worksteal"]
     # The code that users run is that of XLA's own choice, as no flag is given.
-    session.run(*tests, results(f"{name}-tests"), *session.posargs, env={"XLA_FLAGS": ""})
+    session.run(*tests, results(f"{name}~tests"), *session.posargs, env={"XLA_FLAGS": ""})
     session.run("python", "-m", "pytest", *NBVAL, results(name), *map(str, CHAPTERS.values()))
     session.notify("table")
 
@@ -123,9 +123,9 @@ def release(session):
     tests = ["python", "-m", "pytest", "-p", "no:cacheprovider", "-n", JOBS, "--dist", "worksteal"]
     session.install(str(wheel))
     session.run("python", "-m", "autodiff_tutorial")
-    session.run(*tests, results("wheel-tests"), "tests")
+    session.run(*tests, results("wheel~tests"), "tests")
     session.install("--force-reinstall", "--no-deps", str(sdist))
-    session.run(*tests, results("sdist-tests"), "src")
+    session.run(*tests, results("sdist~tests"), "src")
     session.notify("table")
 
 
@@ -135,8 +135,8 @@ def table(session):
     cells = {}
     for path in sorted(RUNS.glob("*.xml")):
         for case in ET.parse(path).iter("testcase"):
-            environment = path.stem.removesuffix("-tests")
-            row = "the library's tests" if path.stem.endswith("-tests") else chapter_of(case)
+            environment, _, part = path.stem.partition("~")
+            row = "the library's tests" if part == "tests" else chapter_of(case)
             seconds, ran, failed = cells.get((row, environment), (0.0, 0, 0))
             ran += case.find("skipped") is None
             failed += case.find("failure") is not None or case.find("error") is not None
