@@ -490,6 +490,19 @@ def test_command_points_to_a_gpu_that_is_not_used(monkeypatch):
     assert any("GPU that JAX does not see" in line for line in __main__.report())
 
 
+def test_workflows_run_what_a_user_runs():
+    """The forge calls targets of the Makefile, all those that test something among them."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    called = set()
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        for job in yaml.safe_load(path.read_text())["jobs"].values():
+            lines = [step["run"] for step in job["steps"] if "run" in step]
+            for each in job.get("strategy", {}).get("matrix", {}).get("target", [""]):
+                called |= {line.replace("${{ matrix.target }}", each) for line in lines}
+    called = {line.removeprefix("make ") for line in called if line.startswith("make ")}
+    assert {"book", "test", "pdf", "test-colab", "test-matrix", "test-release", "coverage"} <= called <= targets
+
+
 def test_binder_installs_what_the_chapters_need():
     """Binder installs this repository, with the extra for the chapters on fits."""
     assert (ROOT / ".binder" / "requirements.txt").read_text() == "-e .[hep]\n"
