@@ -69,7 +69,7 @@ test-release: .venv/with-release  ## build the packages, and run the library's t
 test-gpu: .venv/with-hep .venv/with-test  ## run tests and chapters on a GPU, if JAX sees one
 	$(BIN)/python tests/on_gpu.py
 
-coverage: .venv/with-hep .venv/with-test .venv/with-release $(EXTRAS)  ## measure how many of the library's lines are tested
+coverage: .venv/with-hep .venv/with-test $(EXTRAS)  ## measure how many of the library's lines are tested
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov autodiff_tutorial --cov-report term:skip-covered \
 	  --cov-fail-under 95 src $(filter-out $(BOOK_TESTS),$(wildcard tests/test_*.py))
 
