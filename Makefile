@@ -79,11 +79,13 @@ lint: .venv/with-test
 	$(BIN)/mypy
 	$(BIN)/nbstripout --verify --keep-output --keep-count --keep-id $(CHAPTERS)
 
-chromium:
-	@[ -n "$$CHROMIUM" ] || command -v chromium >/dev/null \
+# Playwright, which steers the browser, brings a program that needs libatomic.
+chromium: .venv/with-test
+	@{ [ -n "$$CHROMIUM" ] || command -v chromium; } >/dev/null && $(BIN)/playwright --version >/dev/null 2>&1 \
 	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-	    && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } \
-	  || { echo "CHROMIUM IS MISSING: no page can be looked at. On Debian: apt-get install chromium"; [ "$$CI" != true ]; }
+	    && apt-get update -qq && apt-get install -y -qq chromium libatomic1 >/dev/null; } \
+	  || { echo "CHROMIUM IS MISSING: no page can be looked at. On Debian: apt-get install chromium libatomic1"; \
+	    [ "$$CI" != true ]; }
 
 pdf: .venv/with-book .venv/with-test chromium  ## print the book to _build/autodiff-tutorial.pdf
 	$(BIN)/python book/_ext/make_pdf.py

@@ -48,10 +48,12 @@ def context():
     from conftest_browser import CHROMIUM, FLAGS
     from playwright.sync_api import sync_playwright
 
-    if CHROMIUM is None and os.environ.get("CI") == "true":
-        pytest.fail("Chromium is missing, and CI must look at the pages: `apt-get install chromium`.")
-    if CHROMIUM is None:
-        pytest.skip("NO PAGE WAS LOOKED AT: Chromium is missing. Install it with `apt-get install chromium`.")
+    steered = subprocess.run([sys.executable, "-m", "playwright", "--version"], capture_output=True).returncode == 0
+    if CHROMIUM is None or not steered:
+        way = "Chromium, or libatomic, is missing. Install them: `apt-get install chromium libatomic1`."
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI must look at the pages. {way}")
+        pytest.skip(f"NO PAGE WAS LOOKED AT. {way}")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         context = browser.new_context()
