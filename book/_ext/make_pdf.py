@@ -60,7 +60,7 @@ def print_page(page_path: Path, pdf: Path) -> None:
     """Print one HTML page, with all of it open, to a PDF with an outline."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if path is None:
-        sys.exit("Chromium is missing. On Debian: apt-get install chromium")
+        sys.exit("Chromium is missing. On Debian: apt-get install chromium libatomic1")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         page = browser.new_page(color_scheme="light")
