@@ -92,7 +92,7 @@ def open_page(context: BrowserContext, address: str) -> Iterator[tuple[Page, lis
     page.goto("about:blank")
     page.mouse.move(-1, -1)
     page.set_viewport_size(size)
-    page.emulate_media(media="screen", color_scheme="light", reduced_motion="no-preference")
+    page.emulate_media(media="null", color_scheme="light", reduced_motion="no-preference")
     for event, listener in listeners.items():
         page.remove_listener(event, listener)
 
