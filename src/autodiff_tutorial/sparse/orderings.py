@@ -31,7 +31,7 @@ def ordered(order, matrix, seed=0, symmetric=False):
             return np.argsort(-degrees, kind="stable").tolist()
     graph = matrix if symmetric else (matrix.T @ matrix).tocsr()
     neighbors = np.split(graph.indices, graph.indptr[1:-1])
-    degree = np.diff(graph.indptr) if order == "smallest_last" else np.zeros(n, int)
+    degree = np.diff(graph.indptr) - graph.diagonal() if order == "smallest_last" else np.zeros(n, int)
     score = degree.tolist()
     heap = [(score[j], j) for j in range(n)]
     heapq.heapify(heap)
