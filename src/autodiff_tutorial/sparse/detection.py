@@ -59,7 +59,7 @@ def pattern(f: Callable, x: Any) -> sp.csr_array:
            [0, 0, 1, 1]])
     """
     flat_f, flat_x, _ = checked("sparse.pattern", "x", f, x)
-    return detected(flat_f, flat_x)[0]
+    return detected(flat_f, flat_x, stacklevel=4)[0]
 
 
 def hessian_pattern(f: Callable, x: Any) -> sp.csr_array:
@@ -100,12 +100,15 @@ def hessian_pattern(f: Callable, x: Any) -> sp.csr_array:
     return both
 
 
-def detected(f, x):
-    """Return the pattern of a function of vectors, and whether it has forward derivatives."""
+def detected(f, x, stacklevel=5):
+    """Return the pattern of a function of vectors, and whether it has forward derivatives.
+
+    The level of warnings is that of a reader's line, as `warnings.warn` counts it from `_read`.
+    """
     try:
-        return _read(lambda x, v: jax.jvp(f, (x,), (v,))[1], x, x), True
+        return _read(lambda x, v: jax.jvp(f, (x,), (v,))[1], x, x, stacklevel), True
     except NoForwardRuleError:
-        return _read(lambda x, u: jax.vjp(f, x)[1](u)[0], x, jax.eval_shape(f, x)).T.tocsr(), False
+        return _read(lambda x, u: jax.vjp(f, x)[1](u)[0], x, jax.eval_shape(f, x), stacklevel).T.tocsr(), False
 
 
 def second_derivatives(flat_f, x):
@@ -148,7 +151,7 @@ def _arrays(x):
     )
 
 
-def _read(product, x, v):
+def _read(product, x, v, stacklevel):
     """Return the pattern of a function of x and v that is linear in v, for all x."""
     program, unknown = jax.make_jaxpr(product)(x, v), set()
     (found,) = Program(program, [None, identity(v.size)], [lambda: None] * 2, unknown).run()
@@ -156,7 +159,7 @@ def _read(product, x, v):
         warnings.warn(
             f"`sparse.pattern` does not know the operation {name!r}, and takes all that comes out of it to depend on "
             "all that goes in: no entry is lost, but there may be too many.",
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
     if found is None:
         return sp.csr_array((program.out_avals[0].size, v.size), dtype=bool)
