@@ -105,6 +105,7 @@ LAPLACE = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]], float)
 BANDED = np.triu(np.tril(np.arange(1.0, 37.0).reshape(6, 6), 1), -1)
 BEYOND = np.array([1, 9])
 RANDOM = np.random.default_rng(0).normal(size=(3, 2, 3, 3))
+KERNEL = np.where(np.arange(48).reshape(3, 2, 4, 2) % 5 < 2, 0.0, 1.0 + np.arange(48.0).reshape(3, 2, 4, 2))
 
 
 def conv(x, kernel, **options):
@@ -131,6 +132,14 @@ def dilated(x):
     return conv(x.reshape(1, 1, 6), np.array([[[1.0, 2, 3]]]), **options).ravel()
 
 
+def grouped_with_zeros(x):
+    """Every option of a convolution, other along each axis, with batches and features in another place."""
+    return conv(
+        x.reshape(3, 2, 4, 3), KERNEL, window_strides=(1, 2), padding=[(1, 0), (0, 3)], lhs_dilation=(2, 1),
+        rhs_dilation=(1, 2), dimension_numbers=("HNCW", "WIOH", "CHNW"), feature_group_count=2,
+    ).ravel()  # fmt: skip
+
+
 def own_kernel(x):
     return conv(x[:5].reshape(1, 1, 5), x[5:].reshape(1, 1, 3), window_strides=(1,), padding="VALID").ravel()
 
@@ -144,6 +153,12 @@ def channels_last(x):
 
 def max_pool(x):
     return lax.reduce_window(x.reshape(4, 4), -jnp.inf, lax.max, (2, 2), (2, 2), "VALID").ravel()
+
+
+def window_with_gaps(x):
+    """Every option of a window, other along each axis."""
+    options = {"padding": [(1, 0), (0, 2)], "base_dilation": (2, 1), "window_dilation": (1, 2)}
+    return lax.reduce_window(x.reshape(3, 4) ** 2, 0.0, lax.add, (2, 3), (1, 2), **options).ravel()
 
 
 def banded_solve(x):
@@ -168,6 +183,16 @@ def unknown_column(x):
 def unknown_write(x):
     A = x.reshape(3, 4)
     return lax.dynamic_update_slice(A, A[:, :1] ** 2, (0, jnp.argmax(A[0]))).ravel()
+
+
+def known_places(x):
+    """Read and write blocks whose places are the same for all x, and moved inside where they reach over the edge."""
+    A = x.reshape(3, 4)
+    return lax.dynamic_update_slice(A, lax.dynamic_slice(A, (1, -3), (2, 2)) ** 2, (-7, 9)).ravel()
+
+
+def tridiagonal_solve(x):
+    return lax.linalg.tridiagonal_solve(*np.array([[0, 1.0, 1], [4, 4, 4], [1, 1, 0]]), x.reshape(3, 2)).ravel()
 
 
 def own_batches(x):
@@ -207,11 +232,13 @@ PROGRAMS = {
     "five-point convolution": Case(five_point, 25),
     "convolution, two features": Case(two_features, 32),
     "convolution in groups": Case(grouped, 32),
+    "convolution in groups, with zeros": Case(grouped_with_zeros, 72),
     "dilated convolution": Case(dilated, 6),
     "convolution with a kernel of x": Case(own_kernel, 8),
     "convolution, features last": Case(channels_last, 18),
     "max pool": Case(max_pool, 16),
     "mean pool": Case(lambda x: lax.reduce_window(x**2, 0.0, lax.add, (3,), (2,), "SAME"), 9),
+    "window with gaps": Case(window_with_gaps, 12),
     "gather": Case(lambda x: x[jnp.array([3, 1, -1])] ** 2, 6),
     "gather, clipped and filled": Case(
         lambda x: jnp.append(jnp.take(x, BEYOND, mode="clip"), jnp.take(x, BEYOND, mode="fill", fill_value=0.0)), 4
@@ -223,6 +250,7 @@ PROGRAMS = {
     "sum by segments": Case(lambda x: jax.ops.segment_sum(x**2, jnp.array([0, 2, 0, 1]), num_segments=3), 4),
     "unknown column": Case(unknown_column, 12),
     "unknown write": Case(unknown_write, 12),
+    "known places": Case(known_places, 12),
     "gather in batches": Case(own_batches, 12),
     "scatter in batches": Case(scatter_batches, 12),
     "lookup": Case(lookup, 5),
@@ -245,6 +273,7 @@ PROGRAMS = {
         lambda x: jax.scipy.linalg.solve_triangular(np.tri(4) + np.eye(4), x, lower=True, trans=1), 4
     ),
     "triangular matrix of x": Case(banded_solve, 6),
+    "tridiagonal solve": Case(tridiagonal_solve, 6),
     "solve, dense": Case(lambda x: jnp.linalg.solve(np.ones((4, 4)) + np.eye(4), x**2), 4),
     "solve, diagonal": Case(diagonal_solve, 4),
     "scan": Case(recurrence, 5),

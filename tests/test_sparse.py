@@ -53,6 +53,14 @@ def ring(n):
     return np.eye(n) + np.roll(np.eye(n), 1, axis=0) + np.roll(np.eye(n), -1, axis=0)
 
 
+def box(*sizes):
+    """Return the matrix of a grid with edges: each place meets itself and its neighbors along each axis."""
+    matrix = band(sizes[-1], 1, 1)
+    for size in sizes[-2::-1]:
+        matrix = kron(np.eye(size), matrix) + kron(band(size, 1, 1), np.eye(matrix.shape[0]))
+    return matrix
+
+
 def band(n, below, above):
     return np.tri(n, k=above) * np.tri(n, k=below).T
 
@@ -140,17 +148,58 @@ def test_pattern_of_pytrees():
     np.testing.assert_array_equal(found.toarray(), np.array(expected, bool))
 
 
-def test_unknown_operation_is_dense_and_named():
+@jax.custom_jvp
+def through_cholesky(x):
+    return x
+
+
+@through_cholesky.defjvp
+def _(primals, tangents):
+    return primals[0], jnp.linalg.cholesky(jnp.outer(tangents[0], tangents[0]))[:, 0]
+
+
+@jax.custom_vjp
+def gradient_through_cholesky(x):
+    return jnp.sum(x)
+
+
+gradient_through_cholesky.defvjp(lambda x: (jnp.sum(x), x), lambda x, g: (g * through_cholesky(x),))
+
+
+@pytest.mark.parametrize("call, f", [
+    (sparse.pattern, lambda x: through_cholesky(x) + x),
+    (sparse.jacobian, lambda x: through_cholesky(x) + x),
+    (sparse.hessian_pattern, gradient_through_cholesky),
+    (sparse.hessian, gradient_through_cholesky),
+])  # fmt: skip
+def test_unknown_operation_is_dense_and_named(call, f):
     """An operation without a rule, here the Cholesky factor in a rule that is not linear, counts as dense, aloud."""
+    with pytest.warns(UserWarning, match="'cholesky'") as seen:
+        found = call(f, jnp.ones(3))
+    assert [warning.filename for warning in seen] == [__file__]  # where it is called
+    assert callable(found) or found.toarray().all()
+
+
+WRAPPERS = {
+    "alone": lambda f: f,
+    "jit": jax.jit,
+    "cond": lambda f: lambda x: jax.lax.cond(x[0] > 0, jnp.sum, f, x),
+    "scan": lambda f: lambda x: jax.lax.scan(lambda total, _: (total + f(x), None), 0.0, length=2)[0],
+    "checkpoint in jit": lambda f: jax.jit(jax.checkpoint(f)),
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_rules_are_seen_inside_other_operations(wrapper):
+    """Where a rule is no derivative, an entry counts on either side of the diagonal, wherever the rule is called."""
 
     @jax.custom_jvp
-    def odd(x):
+    def rule(x):
         return x
 
-    odd.defjvp(lambda primals, tangents: (primals[0], jnp.linalg.cholesky(jnp.outer(tangents[0], tangents[0]))[:, 0]))
-    with pytest.warns(UserWarning, match="'cholesky'"):
-        found = sparse.pattern(lambda x: odd(x)[:2] + x[:2], jnp.ones(3))
-    assert found.toarray().all()
+    rule.defjvp(lambda primals, tangents: (primals[0], primals[0][0] * tangents[0]))
+    found = sparse.hessian_pattern(WRAPPERS[wrapper](lambda x: jnp.sum(rule(x))), jnp.ones(4))
+    np.testing.assert_array_equal(found.toarray(), arrow_matrix(4) - np.diag([0, 1, 1, 1]))
 
 
 def test_long_loops_whose_steps_differ_count_as_one(monkeypatch):
@@ -319,6 +368,8 @@ def test_transposing_a_pattern_turns_columns_into_rows(pattern):
         ("one dense row", np.vstack([np.ones(50), np.eye(50)]), "bi", 2),
         ("one dense column", np.vstack([np.ones(50), np.eye(50)]).T, "bi", 2),
         ("grid", grid(10, 10), "fwd", 5),
+        ("grid with edges", box(7, 9), "fwd", 5),
+        ("grid of three axes", box(6, 7, 5), "fwd", 7),
         ("Brusselator", kron(np.eye(2), grid(20, 20)) + kron(ring(2) - np.eye(2), np.eye(400)), "fwd", 8),
     ],
 )  # fmt: skip
@@ -328,6 +379,112 @@ def test_few_colors_for_known_matrices(name, pattern, mode, most):
     dense = pattern.toarray() if sp.issparse(pattern) else pattern
     assert coloring.num_colors <= most
     assert recovers(dense, coloring)
+
+
+def turns(order, meets):
+    """Return the vertices of a graph, whose matrix tells which of them meet, in an order; all is counted anew."""
+    left, taken = list(range(len(meets))), []
+    if order == "largest_first":
+        return sorted(left, key=lambda v: -sum(meets[v]))
+    while left:
+        match order:
+            case "natural":
+                taken.append(left[0])
+            case "smallest_last":
+                taken.append(min(left, key=lambda v: sum(meets[v, left])))
+            case "incidence_degree":
+                taken.append(max(left, key=lambda v: sum(meets[v, taken])))
+        left.remove(taken[-1])
+    return taken[::-1] if order == "smallest_last" else taken
+
+
+def first_fit(order, fits):
+    """Give each vertex in turn the first color with which the colors so far, -1 for none, fit."""
+    colors = np.full(len(order), -1)
+    for v in order:
+        while True:
+            colors[v] += 1
+            if fits(colors):
+                break
+    return colors
+
+
+def differ(colors, meets):
+    """Tell whether vertices that meet differ in color."""
+    return not (meets & np.equal.outer(colors, colors) & (colors >= 0)).any()
+
+
+def make_stars(colors, meets):
+    """Tell whether vertices that meet differ, and no edge goes on at both ends in the two colors of its ends."""
+    alike = np.equal.outer(colors, colors) & (colors >= 0)
+    more = (meets.astype(int) @ alike > 1) & meets  # v has a second neighbor with the color of w
+    return differ(colors, meets) and not (more & more.T & (colors >= 0)).any()
+
+
+@given(patterns, st.sampled_from(["natural", "largest_first", "smallest_last", "incidence_degree"]), st.booleans())
+def test_each_vertex_in_turn_gets_the_first_color_that_fits(pattern, order, symmetric):
+    """Columns, and vertices of symmetric patterns, are taken and colored as the definitions say, ties by number."""
+    n, size = pattern.shape[1], min(pattern.shape)
+    if symmetric:
+        pattern = pattern[:size, :size] | pattern[:size, :size].T
+        meets = pattern & ~np.eye(size, dtype=bool)
+        colors = first_fit(turns(order, meets), lambda colors: make_stars(colors, meets))
+        none_fit = pattern.all()
+    else:
+        meets = (pattern.T.astype(int) @ pattern > 0) & ~np.eye(n, dtype=bool)
+        colors = first_fit(turns(order, meets), lambda colors: differ(colors, meets))
+        none_fit = pattern.all(axis=1).any()
+    colors = range(len(meets)) if none_fit else colors  # no two vertices may share a color
+    expected = sparse.from_colors(pattern, column_colors=colors, symmetric=symmetric)
+    found = sparse.color(pattern, mode="symmetric" if symmetric else "fwd", order=order)
+    np.testing.assert_array_equal(found.column_colors, expected.column_colors)
+
+
+def test_in_long_rows_columns_are_counted_once_for_each_row(monkeypatch):
+    """Where all pairs of columns are too many, the largest first are those that meet most in all their rows."""
+    monkeypatch.setattr("autodiff_tutorial.sparse.orderings._PAIRS", 0)
+    for seed in range(20):
+        pattern = np.random.default_rng(seed).random((12, 9)) < 0.3
+        pattern[:, seed % 9] &= ~pattern.all(axis=1)
+        counts = pattern.T.astype(int) @ pattern
+        meets = counts - np.diag(np.diag(counts)) > 0
+        order = sorted(range(9), key=lambda j: -sum(counts[j]))
+        colors = first_fit(order, lambda colors: differ(colors, meets))  # noqa: B023
+        found = sparse.color(pattern, mode="fwd", order="largest_first")
+        np.testing.assert_array_equal(found.column_colors, colors)
+
+
+@given(st.sets(st.integers(0, 9), min_size=1, max_size=5), st.integers(11, 40))
+def test_cyclic_colors_are_those_of_remainders(offsets, n):
+    """Diagonals at these offsets need no more colors than the first number by which their remainders differ."""
+    pattern = sum(np.eye(n, k=offset) for offset in offsets)
+    least = next(k for k in range(len(offsets), 11) if len({offset % k for offset in offsets}) == len(offsets))
+    coloring = sparse.color(pattern, mode="fwd", order="cyclic")
+    assert coloring.num_colors <= least or least >= 2 * len(offsets) + 2
+    assert recovers(pattern, coloring)
+
+
+@given(patterns, st.integers(0, 10**6))
+def test_colors_that_nothing_is_read_from_are_left_out(pattern, seed):
+    """Where each line has its own color, of any number, so many are left as there are lines with entries to read."""
+    random = np.random.default_rng(seed)
+    columns, rows = (random.permutation(2 * size)[:size] for size in pattern.T.shape)
+    without = random.random(len(columns)) < 0.4
+    for given_columns, given_rows, by_column, by_row in (
+        (columns, None, pattern, pattern & False),
+        (None, rows, pattern & False, pattern),
+        (np.where(without, -1, columns), rows, pattern & ~without, pattern & without),
+    ):
+        coloring = sparse.from_colors(pattern, column_colors=given_columns, row_colors=given_rows)
+        assert recovers(pattern, coloring)
+        assert coloring.num_column_colors == by_column.any(axis=0).sum()
+        assert coloring.num_row_colors == by_row.any(axis=1).sum()
+        for colors, lines in (
+            (coloring.column_colors, by_column.any(axis=0)),
+            (coloring.row_colors, by_row.any(axis=1)),
+        ):
+            assert sorted(colors[lines]) == list(range(sum(lines)))
+            assert (colors[~lines] == -1).all()
 
 
 def test_several_orders_give_the_best():
