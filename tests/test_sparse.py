@@ -359,6 +359,7 @@ def test_transposing_a_pattern_turns_columns_into_rows(pattern):
         ("arrow", arrow_matrix(200), "fwd", 200),
         ("arrow", arrow_matrix(200), "symmetric", 2),
         ("wide arrow", arrow_matrix(100, 3), "bi", 7),
+        ("uneven arrow", np.maximum(arrow_matrix(60), np.pad(np.roll(arrow_matrix(50), 1, (0, 1)), (0, 10))), "bi", 5),
         ("few rows", np.ones((3, 50)), "bi", 3),
         ("image with a window of 9 by 9", kron(band(20, 4, 4), band(20, 4, 4)), "fwd", 81),
         ("full but for holes", np.arange(4 * 200).reshape(4, 200) % 7 > 0, "fwd", 200),
@@ -421,23 +422,40 @@ def make_stars(colors, meets):
     return differ(colors, meets) and not (more & more.T & (colors >= 0)).any()
 
 
-@given(patterns, st.sampled_from(["natural", "largest_first", "smallest_last", "incidence_degree"]), st.booleans())
-def test_each_vertex_in_turn_gets_the_first_color_that_fits(pattern, order, symmetric):
-    """Columns, and vertices of symmetric patterns, are taken and colored as the definitions say, ties by number."""
-    n, size = pattern.shape[1], min(pattern.shape)
-    if symmetric:
-        pattern = pattern[:size, :size] | pattern[:size, :size].T
-        meets = pattern & ~np.eye(size, dtype=bool)
-        colors = first_fit(turns(order, meets), lambda colors: make_stars(colors, meets))
-        none_fit = pattern.all()
-    else:
-        meets = (pattern.T.astype(int) @ pattern > 0) & ~np.eye(n, dtype=bool)
-        colors = first_fit(turns(order, meets), lambda colors: differ(colors, meets))
-        none_fit = pattern.all(axis=1).any()
-    colors = range(len(meets)) if none_fit else colors  # no two vertices may share a color
-    expected = sparse.from_colors(pattern, column_colors=colors, symmetric=symmetric)
-    found = sparse.color(pattern, mode="symmetric" if symmetric else "fwd", order=order)
+TURNS = st.sampled_from(["natural", "largest_first", "smallest_last", "incidence_degree"])
+
+
+@given(patterns, TURNS)
+def test_each_column_in_turn_gets_the_first_color_that_fits(pattern, order):
+    """Columns are taken and colored as the definitions say, ties by number."""
+    n = pattern.shape[1]
+    meets = (pattern.T.astype(int) @ pattern > 0) & ~np.eye(n, dtype=bool)
+    colors = first_fit(turns(order, meets), lambda colors: differ(colors, meets))
+    colors = range(n) if pattern.all(axis=1).any() else colors  # no two may share a color
+    expected = sparse.from_colors(pattern, column_colors=colors)
+    np.testing.assert_array_equal(sparse.color(pattern, mode="fwd", order=order).column_colors, expected.column_colors)
+
+
+@settings(max_examples=300)
+@given(st.integers(2, 11), st.integers(0, 10**6), st.floats(0.1, 0.6), TURNS)
+def test_each_vertex_in_turn_gets_the_first_color_that_makes_stars(n, seed, share, order):
+    """The same for vertices of symmetric patterns, with and without a diagonal."""
+    pattern = np.random.default_rng(seed).random((n, n)) < share / 2
+    pattern = pattern | pattern.T
+    meets = pattern & ~np.eye(n, dtype=bool)
+    colors = first_fit(turns(order, meets), lambda colors: make_stars(colors, meets))
+    colors = range(n) if pattern.all() else colors
+    expected = sparse.from_colors(pattern, column_colors=colors, symmetric=True)
+    found = sparse.color(pattern, mode="symmetric", order=order)
     np.testing.assert_array_equal(found.column_colors, expected.column_colors)
+
+
+@pytest.mark.parametrize("n, both", [(4, False), (5, False), (6, False), (7, True)])
+def test_rows_and_columns_are_both_colored_where_that_needs_less_than_half(n, both):
+    """An arrow needs n colors of columns, or 3 of both, which mode "bi" always takes."""
+    automatic = sparse.color(arrow_matrix(n))
+    assert automatic.num_colors == (3 if both else n)
+    assert sparse.color(arrow_matrix(n), mode="bi").num_colors == 3
 
 
 def test_in_long_rows_columns_are_counted_once_for_each_row(monkeypatch):

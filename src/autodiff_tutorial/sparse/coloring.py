@@ -143,7 +143,7 @@ def assembled(P, columns, rows, symmetric=False, given=(None, None)):
     number = np.full(first_row_color + (0 if rows is None else int(rows.max(initial=-1)) + 1) + 1, -1, np.int32)
     number[used] = np.arange(len(used))
     none = np.full(n, -1, np.int32), np.full(m, -1, np.int32)
-    column_colors = none[0] if columns is None else np.where(columns < 0, -1, number[columns])
+    column_colors = none[0] if columns is None else number[columns]  # -1 is read from the end, which says -1
     row_colors = none[1] if rows is None else np.where(rows < 0, -1, number[rows + first_row_color] - count)
     row_colors = np.maximum(row_colors, -1)
     return Coloring(

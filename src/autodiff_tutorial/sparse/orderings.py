@@ -13,7 +13,7 @@ _PAIRS = 20_000_000
 ORDERS = ("cyclic", "natural", "largest_first", "smallest_last", "incidence_degree", "random")
 
 
-def ordered(order, matrix, seed=0, symmetric=False):
+def ordered(order, matrix, seed, symmetric):
     """Return the columns of a CSC pattern in an order for `greedy`, or the vertices of a symmetric one for `star`.
 
     "largest_first" takes those first that meet most others. "smallest_last" puts the column with
