@@ -204,6 +204,16 @@ def scatter_batches(x):
     return jax.vmap(lambda row: row.at[jnp.argmin(row)].add(row[0] ** 2))(x.reshape(3, 4)).ravel()
 
 
+def gaps_in_sums(x):
+    """Add to sums of many numbers what has nothing at its first place."""
+    first = np.arange(4) == 0
+    gaps = [
+        x.at[jnp.array([0])].set(0.0), jnp.where(first, 0.0, x), x * ~first, lax.pad(x[1:], 0.0, [(1, 0, 0)]),
+        jnp.append(0.0, x[1:]), lax.dynamic_update_slice(x, jnp.zeros(1), (0,)),
+    ]  # fmt: skip
+    return jnp.concatenate([jnp.cumsum(x) + gap for gap in gaps])
+
+
 def no_steps(x):
     x = lax.fori_loop(0, 0, lambda i, y: y * y[0], x)
     return x + lax.scan(lambda c, b: (c * b, b), x[0], x[:0])[0]
@@ -294,6 +304,7 @@ PROGRAMS = {
     "straight-through by stop_gradient": Case(lambda x: x + lax.stop_gradient(jnp.floor(x) - x), 5),
     "conjugate gradients": Case(lambda x: jax.scipy.sparse.linalg.cg(lambda v: 2 * v, x**2)[0], 4),
     "rule at constants": Case(lambda x: x[jnp.array([0, 2])] * jax.nn.relu(jnp.arange(2.0)), 3),
+    "gaps in sums": Case(gaps_in_sums, 4),
     "no steps": Case(no_steps, 3),
     "empty parts": Case(lambda x: jnp.concatenate([jnp.cumsum(x[:0]), x]) + x[:0].sum() + x[:0] @ x[:0], 3),
     "cumulative sum of a model": Case(lambda x: jnp.cumsum(x[0] * jnp.exp(-x[1] * jnp.linspace(0, 1, 50)) + x[2]), 3),
