@@ -205,13 +205,13 @@ def scatter_batches(x):
 
 
 def gaps_in_sums(x):
-    """Add to sums of many numbers what has nothing at its first place."""
+    """Add to sums of pairs what has nothing at its first place."""
     first = np.arange(4) == 0
     gaps = [
-        x.at[jnp.array([0])].set(0.0), jnp.where(first, 0.0, x), x * ~first, lax.pad(x[1:], 0.0, [(1, 0, 0)]),
-        jnp.append(0.0, x[1:]), lax.dynamic_update_slice(x, jnp.zeros(1), (0,)),
+        x.at[jnp.array([0])].set(0.0, unique_indices=True), jnp.where(first, 0.0, x), x * ~first,
+        lax.pad(x[1:], 0.0, [(1, 0, 0)]), jnp.append(0.0, x[1:]), lax.dynamic_update_slice(x, jnp.zeros(1), (0,)),
     ]  # fmt: skip
-    return jnp.concatenate([jnp.cumsum(x) + gap for gap in gaps])
+    return jnp.concatenate([jnp.repeat(x.reshape(2, 2).sum(axis=1), 2) + gap for gap in gaps])
 
 
 def no_steps(x):
@@ -255,7 +255,7 @@ PROGRAMS = {
     ),
     "set at indices": Case(lambda x: x.at[jnp.array([0, 2])].set(x[:2] * x[1:3]), 5),
     "set columns": Case(set_columns, 6),
-    "add at indices": Case(lambda x: x.at[jnp.array([0, 0, 2])].add(x[2:] ** 2), 5),
+    "add at indices": Case(lambda x: x.at[jnp.array([0, 0, 2, 9])].add(x[1:] ** 2), 5),
     "multiply at indices": Case(lambda x: x.at[jnp.array([0, 3])].multiply(x[:2], unique_indices=True), 5),
     "sum by segments": Case(lambda x: jax.ops.segment_sum(x**2, jnp.array([0, 2, 0, 1]), num_segments=3), 4),
     "unknown column": Case(unknown_column, 12),
@@ -270,6 +270,7 @@ PROGRAMS = {
     "stack and unstack": Case(
         lambda x: jnp.stack([row**2 for row in jnp.unstack(x.reshape(3, 2))][::-1], axis=-1).ravel(), 6
     ),
+    "split": Case(lambda x: jnp.concatenate([part**2 for part in jnp.split(x, [1, 3])][::-1]), 6),
     "sums over axes": Case(lambda x: jnp.sum(x.reshape(2, 3, 2) ** 2, axis=(0, 2)), 12),
     "cumulative sum": Case(jnp.cumsum, 5),
     "cumulative product, from the end": Case(lambda x: lax.cumprod(x.reshape(2, 3), axis=1, reverse=True).ravel(), 6),
