@@ -384,7 +384,7 @@ def test_warnings_come_where_they_can():
         RuntimeWarning, match=r"`implicit.root` has not converged in 2 steps: the residual is .*NaN"
     ) as seen:
         solve(a)
-    assert seen[0].filename == __file__  # where `root` is called
+    assert (seen[0].filename, seen[0].lineno) == (__file__, solve.__code__.co_firstlineno)  # where `root` is called
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         quick_jit(solve)(a)
