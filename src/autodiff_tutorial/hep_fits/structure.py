@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 
 from autodiff_tutorial.hep_fits.modifiers import INDEX
 from autodiff_tutorial.sparse import color
+from autodiff_tutorial.sparse.compression import unfused
 
 # As many products are written out one by one; more of them take long to compile.
 _WRITTEN_OUT = 16
@@ -44,8 +45,7 @@ class Structure:
     def products(self, hvp, y):
         """Return a Hessian, from a function that multiplies with it."""
         seeds = jnp.asarray(self.seeds, y.dtype).reshape(self.seeds.shape + (1,) * (y.ndim - 1))
-        # Fused into a program, constants in another order of memory are misread by XLA on CPUs, in JAX 0.7.2.
-        seeds = jax.lax.optimization_barrier(jnp.broadcast_to(seeds, (len(seeds), *y.shape)))
+        seeds = unfused(jnp.broadcast_to(seeds, (len(seeds), *y.shape)))
         # One after the other, what lanes need stays in the processor's cache.
         if y.ndim > 1 and len(seeds) <= _WRITTEN_OUT:
             return jnp.concatenate([hvp(seed) for seed in seeds])

@@ -157,9 +157,8 @@ def _by_color(product, colors, count, dtype, chunk_size):
     """Return the products with the vectors of ones at each color."""
     if chunk_size is None or chunk_size >= count:
         if isinstance(colors, np.ndarray) and colors.size * count <= _SEEDS:
-            # As a constant, the seeds are not compared anew in each product. Fused into a program, constants in
-            # another order of memory are misread by XLA on CPUs, in JAX 0.7.2.
-            seeds = jax.lax.optimization_barrier(jnp.asarray(colors == np.arange(count)[:, None]))
+            # As a constant, the seeds are not compared anew in each product.
+            seeds = unfused(jnp.asarray(colors == np.arange(count)[:, None]))
             return jax.vmap(lambda seed: product(seed.astype(dtype)))(seeds)
         return jax.vmap(lambda c: product((colors == c).astype(dtype)))(jnp.arange(count))
     colors = jnp.asarray(colors)
@@ -183,3 +182,11 @@ def check_coloring(call, coloring, shape):
         raise ValueError(
             f"`{call}(coloring=...)` should be for a matrix of shape {shape}, outputs by inputs. Got {coloring.shape}."
         )
+
+
+def unfused(constant):
+    """Keep a constant out of fused programs, where XLA on CPUs may read it in a wrong order.
+
+    So do JAX 0.7.2 and 0.8.0, and 0.8.3 no longer does; from then on nothing is done, as fused programs are faster.
+    """
+    return jax.lax.optimization_barrier(constant) if jax.__version_info__ < (0, 8, 3) else constant
