@@ -3,6 +3,7 @@
 import platform
 import re
 import shutil
+from collections.abc import Iterator
 from importlib import metadata
 
 import jax
@@ -56,7 +57,7 @@ def report() -> list[str]:
     return [*lines, "", *_extras(address["Repository"]), "", pages, *chapters]
 
 
-def _extras(address):
+def _extras(address: str) -> Iterator[str]:
     """Say what is missing of each extra, and how to get it."""
     wanted: dict[str, list[str]] = {}
     for line in metadata.requires(PACKAGE) or []:
