@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 JB := $(BIN)/jupyter-book build . -W -n --keep-going
 CHAPTERS := $(wildcard book/*.ipynb)
-# What looks at the book, not at the library.
-BOOK_TESTS := $(foreach part,benchmarks book browser explorables glossary pages,tests/test_$(part).py)
+# What tests the library, and does not look at the book.
+LIBRARY := src $(filter-out $(foreach part,benchmarks book browser explorables glossary pages,tests/test_$(part).py),\
+  $(wildcard tests/test_*.py))
 PORT ?= 8000
 # How many processes run the tests.
 JOBS ?= 2
@@ -67,11 +68,11 @@ test-release: .venv/with-release  ## build the packages, and run the library's t
 	$(BIN)/nox --session release
 
 test-gpu: .venv/with-hep .venv/with-test  ## run tests and chapters on a GPU, if JAX sees one
-	$(BIN)/python tests/on_gpu.py
+	$(BIN)/python tests/on_gpu.py $(LIBRARY)
 
 coverage: .venv/with-hep .venv/with-test $(EXTRAS)  ## measure how many of the library's lines are tested
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov autodiff_tutorial --cov-report term:skip-covered \
-	  --cov-fail-under 95 src $(filter-out $(BOOK_TESTS),$(wildcard tests/test_*.py))
+	  --cov-fail-under 95 $(LIBRARY)
 
 lint: .venv/with-test
 	$(BIN)/ruff check .
