@@ -55,6 +55,13 @@ def setup(chapter):
     return "".join(json.loads(CHAPTERS[chapter].read_text())["cells"][1]["source"])
 
 
+def begin(session, name):
+    """Forget what ran in an environment before, and have the table printed at the end, whatever comes."""
+    for path in RUNS.glob(f"{name}*.xml"):
+        path.unlink()
+    session.notify("table")
+
+
 def results(name):
     """Say where pytest shall write what it ran: a file for each environment, and part of it after ~."""
     RUNS.mkdir(parents=True, exist_ok=True)
@@ -65,6 +72,7 @@ def results(name):
 @nox.parametrize("extra", ["plain", "hep"])
 def colab(session, extra):
     """Run the set-up cell beside Colab's versions, then each chapter from a directory that holds nothing else."""
+    begin(session, f"colab~{extra}")
     wanted = [name for name in CHAPTERS if ("[hep]" in setup(name)) == (extra == "hep") and name != "frameworks"]
     session.install(*COLAB, "nbval", "pytest", "pytest-xdist")
     before = frozen(session)
@@ -87,7 +95,6 @@ def colab(session, extra):
     shutil.copy(ROOT / "conftest.py", place)
     session.chdir(place)
     session.run("python", "-m", "pytest", *NBVAL, results(f"colab~{extra}"), "--rootdir=.", *wanted)
-    session.notify("table")
 
 
 def oldest():
@@ -100,19 +107,21 @@ def oldest():
 @nox.parametrize("versions", ["oldest", "newest"])
 def matrix(session, versions):
     """Run the library's tests and the chapters with the oldest or the newest packages that the project allows."""
+    name = f"{session.python}-{versions}"
+    begin(session, name)
     session.install("-e", ".[hep,test]", *(oldest() if versions == "oldest" else []))
     session.log("\n".join(sorted(frozen(session))))
-    name = f"{session.python}-{versions}"
     tests = ["python", "-m", "pytest", "-p", "no:cacheprovider", "-n", JOBS, "--dist", "worksteal"]
     # The code that users run is that of XLA's own choice, as no flag is given.
     session.run(*tests, results(f"{name}~tests"), *session.posargs, env={"XLA_FLAGS": ""})
     session.run("python", "-m", "pytest", *NBVAL, results(name), *map(str, CHAPTERS.values()))
-    session.notify("table")
 
 
 @nox.session
 def release(session):
     """Build the library, and run its tests where nothing is installed but what it requires."""
+    begin(session, "wheel")
+    begin(session, "sdist")
     place = RUNS / "release"
     shutil.rmtree(place, ignore_errors=True)
     session.install("build", *TOOLS)
@@ -126,7 +135,6 @@ def release(session):
     session.run(*tests, results("wheel~tests"), "tests")
     session.install("--force-reinstall", "--no-deps", str(sdist))
     session.run(*tests, results("sdist~tests"), "src")
-    session.notify("table")
 
 
 @nox.session(venv_backend="none")
