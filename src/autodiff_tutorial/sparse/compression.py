@@ -187,6 +187,6 @@ def check_coloring(call, coloring, shape):
 def unfused(constant):
     """Keep a constant out of fused programs, where XLA on CPUs may read it in a wrong order.
 
-    So do JAX 0.7.2 and 0.8.0, and 0.8.3 no longer does; from then on nothing is done, as fused programs are faster.
+    So it does in JAX 0.7.2 and 0.8.0, and no longer in 0.8.3; from then on nothing is done.
     """
     return jax.lax.optimization_barrier(constant) if jax.__version_info__ < (0, 8, 3) else constant
