@@ -1847,8 +1847,8 @@ WRONG = {
         ((4, 3, 4, 21), "no more colors than columns"),
         ((4, 3, 4, 39), "that is the number of entries"),
         ((4, 3, 4, 10), "the fullest row is a bound"),
-        ((4, 3, 4), "fill in four whole numbers"),
-        (4, "fill in four whole numbers"),
+        ((4, 3, 4), "fill in four numbers"),
+        (4, "fill in four numbers"),
     ],
     "sparse.seeds": [
         (lambda n, k: seeded(n, k).T, "that is the transpose"),

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from autodiff_tutorial.exercises.judge import Case, exercise
+from autodiff_tutorial.exercises.judge import Case, exercise, numbers
 
 
 class _Machine:
@@ -125,8 +125,7 @@ def _(attempt):
 
 @exercise("benchmarks.predict")
 def _(attempt):
-    four = np.shape(attempt) == (4,)
-    yield Case("the answer", attempt, "four numbers", passes=four, hint="fill in four numbers.", secret=True)
+    yield numbers(attempt, 4)
     n, tape, product = 1000, 3, 2.5
     cases = (
         (

@@ -4,19 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from autodiff_tutorial.exercises.judge import Case, exercise
-
-
-def _dictionary(got, *keys, secret=True):
-    listed = ", ".join(f'"{key}"' for key in keys)
-    present = isinstance(got, dict) and got.keys() >= set(keys)
-    hint = f"it should be a dictionary with the keys {listed}."
-    return Case("the answer", got, "a dictionary", passes=present, hint=hint, secret=secret)
+from autodiff_tutorial.exercises.judge import Case, dictionary, exercise
 
 
 @exercise("errata.units")
 def _(attempt):
-    yield _dictionary(attempt, "s = 0.1", "s = 4")
+    yield dictionary(attempt, "s = 0.1", "s = 4")
     for spacing in 0.1, 4.0:
         x = spacing * np.arange(11.0)
         yield Case(
@@ -38,7 +31,7 @@ def _(attempt):
 def _(attempt):
     for n, m in ((3, 2), (4, 1), (1, 5)):
         got = attempt(n, m)
-        yield _dictionary(got, "J", "x_dot", "x_bar", "y_dot", "y_bar", secret=False)
+        yield dictionary(got, "J", "x_dot", "x_bar", "y_dot", "y_bar", secret=False)
         at_input, at_output = (n,), (m,)
         rows = {"J": (m, n), "x_dot": at_input, "x_bar": at_input, "y_dot": at_output, "y_bar": at_output}
         for key, shape in rows.items():
@@ -61,7 +54,7 @@ def _(attempt):
 def _(attempt):
     for n in 4, 12:
         got = attempt(n)
-        yield _dictionary(got, "value", "reverse", "forward")
+        yield dictionary(got, "value", "reverse", "forward")
         products = n - 1
         own = {
             "value": (products, ((n, "n factors need one product fewer."),)),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from autodiff_tutorial.exercises.judge import Case, exercise
+from autodiff_tutorial.exercises.judge import Case, dictionary, exercise
 
 _STEP = 1e-30
 
@@ -25,9 +25,7 @@ def several(given, got, *names):
 @exercise("forward_mode.passes")
 def _(attempt):
     n, m = 5, 1000
-    keys = isinstance(attempt, dict) and {"jacobian", "product", "column"} <= attempt.keys()
-    hint = 'it should be a dictionary with the keys "jacobian", "product" and "column".'
-    yield Case("the answer", attempt, "a dictionary", passes=keys, hint=hint, secret=True)
+    yield dictionary(attempt, "jacobian", "product", "column")
     outputs = "that is the number of outputs. A call of jvp moves the inputs, and gives the change of every output."
     entries = "that is the number of entries of J. How many of them does a call give?"
     yield Case(

@@ -5,14 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from autodiff_tutorial.exercises.forward_mode import moved
-from autodiff_tutorial.exercises.judge import Case, exercise
+from autodiff_tutorial.exercises.judge import Case, dictionary, exercise
 
 
 @exercise("frameworks.jump")
 def _(attempt):
-    keys = isinstance(attempt, dict) and {"slope", "integral", "rise"} <= attempt.keys()
-    hint = 'it should be a dictionary with the keys "slope", "integral" and "rise".'
-    yield Case("the answer", attempt, "a dictionary", passes=keys, hint=hint, secret=True)
+    yield dictionary(attempt, "slope", "integral", "rise")
     lower, upper = (lambda x: 6 * x), (lambda x: x**2 + 10)
     (below, left), (above, right) = (moved(branch, (2.0, 1.0)) for branch in (lower, upper))
     start, end = lower(1.0), upper(3.0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from autodiff_tutorial.exercises.judge import Case, exercise
+from autodiff_tutorial.exercises.judge import Case, exercise, numbers
 
 
 def _tf32(x):
@@ -11,14 +11,9 @@ def _tf32(x):
     return ((bits + 0xFFF + ((bits >> 13) & 1)) & 0xFFFFE000).view(np.float32)
 
 
-def _three(attempt):
-    three = np.shape(attempt) == (3,)
-    return Case("the answer", attempt, "three numbers", passes=three, hint="fill in three numbers.", secret=True)
-
-
 @exercise("gpu.rounding")
 def _(attempt):
-    yield _three(attempt)
+    yield numbers(attempt, 3)
     for (given, number), got, wrong in zip(
         (("the first number", 2051.0), ("the second number", 5001.0), ("the third number", 100.06)),
         attempt,
@@ -82,7 +77,7 @@ def _(attempt):
 
 @exercise("gpu.kept")
 def _(attempt):
-    yield _three(attempt)
+    yield numbers(attempt, 3)
     array, steps, segment = 2e6 * 4 / 1e9, 300, 20
     all_steps = steps * array
     for given, got, truth, slips, hint in zip(

@@ -4,15 +4,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from autodiff_tutorial.exercises.forward_mode import moved
-from autodiff_tutorial.exercises.judge import Case, exercise
+from autodiff_tutorial.exercises.judge import Case, dictionary, exercise
 
 
 @exercise("higher_order.passes")
 def _(attempt):
     n = 1000
-    keys = isinstance(attempt, dict) and {"product", "curvature", "hessian"} <= attempt.keys()
-    hint = 'it should be a dictionary with the keys "product", "curvature" and "hessian".'
-    yield Case("the answer", attempt, "a dictionary", passes=keys, hint=hint, secret=True)
+    yield dictionary(attempt, "product", "curvature", "hessian")
     entries = "that is the number of entries of H. How many of them does a product give?"
     whole = "that is for all of H. Is H itself needed here?"
     saves_none = "symmetry saves none, nor does the trace: along a direction left out, the curvature stays unknown."

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from autodiff_tutorial.exercises.forward_mode import moved
-from autodiff_tutorial.exercises.judge import Case, exercise
+from autodiff_tutorial.exercises.judge import Case, exercise, numbers
 
 
 def settled(step, z, steps=200):
@@ -16,8 +16,7 @@ def settled(step, z, steps=200):
 
 @exercise("implicit.unrolled")
 def _(attempt):
-    four = np.shape(attempt) == (4,)
-    yield Case("the answer", attempt, "four numbers", passes=four, hint="fill in four numbers.", secret=True)
+    yield numbers(attempt, 4)
 
     def slope(steps):
         return moved(lambda a: settled(lambda z: a / 2 + z / 2, 0 * a, steps), (0.7, 1.0))[1]

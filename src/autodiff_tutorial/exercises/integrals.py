@@ -5,14 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from autodiff_tutorial.exercises.forward_mode import moved, several
-from autodiff_tutorial.exercises.judge import Case, exercise
+from autodiff_tutorial.exercises.judge import Case, exercise, numbers
 from autodiff_tutorial.integrals import Integral
 
 
 @exercise("integrals.ends")
 def _(attempt):
-    three = np.shape(attempt) == (3,)
-    yield Case("the answer", attempt, "three numbers", passes=three, hint="fill in three numbers.", secret=True)
+    yield numbers(attempt, 3)
 
     def whole(b, a):
         return a * b**2 / 2

@@ -43,6 +43,20 @@ class Case(NamedTuple):
     secret: bool = False
 
 
+def dictionary(got, *keys, secret=True):
+    """Return the case that asks for a dictionary with these keys."""
+    *others, last = (f'"{key}"' for key in keys)
+    hint = f"it should be a dictionary with the keys {', '.join(others)} and {last}."
+    passes = isinstance(got, dict) and got.keys() >= set(keys)
+    return Case("the answer", got, "a dictionary", hint=hint, passes=passes, secret=secret)
+
+
+def numbers(got, n):
+    """Return the case that asks for three or four numbers."""
+    words = {3: "three numbers", 4: "four numbers"}[n]
+    return Case("the answer", got, words, hint=f"fill in {words}.", passes=np.shape(got) == (n,), secret=True)
+
+
 def exercise(id):
     """Register a generator of cases under an id, ``"<chapter>.<name>"``."""
 

@@ -6,18 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from autodiff_tutorial.exercises.judge import Case, exercise
+from autodiff_tutorial.exercises.judge import Case, dictionary, exercise
 from autodiff_tutorial.linear_maps import Graph
-
-_KEYS = {"from_left", "from_right"}
 
 
 @exercise("linear_maps.grouping")
 def _(attempt):
     n, k = 1000, 100
-    keys = isinstance(attempt, dict) and attempt.keys() >= _KEYS
-    hint = 'it should be a dictionary with the keys "from_left" and "from_right".'
-    yield Case("the answer", attempt, "a dictionary", passes=keys, hint=hint, secret=True)
+    yield dictionary(attempt, "from_left", "from_right")
     vector, matrix = k * k, k * k * n
     expected = {"from_left": vector + k * n, "from_right": matrix + k * n}
     for key, words in (("from_left", "(C B) A"), ("from_right", "C (B A)")):

@@ -2,16 +2,14 @@
 
 import numpy as np
 
-from autodiff_tutorial.exercises.judge import Case, exercise
+from autodiff_tutorial.exercises.judge import Case, dictionary, exercise
 from autodiff_tutorial.sampled_data import spectral_derivative
 
 
 @exercise("sampled_data.noise")
 def _(attempt):
     sigma, h = 0.01, 0.1
-    keys = isinstance(attempt, dict) and {"slope", "second"} <= attempt.keys()
-    hint = 'it should be a dictionary with the keys "slope" and "second".'
-    yield Case("the answer", attempt, "a dictionary", passes=keys, hint=hint, secret=True)
+    yield dictionary(attempt, "slope", "second")
     variance = "that is the variance. The standard deviation is its square root."
     error = sigma / (np.sqrt(2) * h)
     yield Case(

@@ -7,7 +7,7 @@ import sympy
 from sympy.core.function import AppliedUndef
 
 from autodiff_tutorial import symbolic
-from autodiff_tutorial.exercises.judge import Case, exercise
+from autodiff_tutorial.exercises.judge import Case, dictionary, exercise
 
 # What holds several expressions.
 SEVERAL = list | tuple | np.ndarray | sympy.NDimArray | sympy.MatrixBase
@@ -35,9 +35,7 @@ def one_expression(given, got, known):
 @exercise("symbolic.swell")
 def _(attempt):
     n = 10
-    keys = isinstance(attempt, dict) and {"operations", "terms"} <= attempt.keys()
-    hint = 'it should be a dictionary with the keys "operations" and "terms".'
-    yield Case("the answer", attempt, "a dictionary", passes=keys, hint=hint, secret=True)
+    yield dictionary(attempt, "operations", "terms")
     yield Case(
         f"the operations of the program, n = {n}",
         attempt["operations"],

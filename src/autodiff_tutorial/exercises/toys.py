@@ -4,13 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from autodiff_tutorial.exercises.judge import Case, exercise
+from autodiff_tutorial.exercises.judge import Case, exercise, numbers
 
 
 @exercise("toys.how_many")
 def _(attempt):
-    three = np.shape(attempt) == (3,)
-    yield Case("the answer", attempt, "three numbers", passes=three, hint="fill in three numbers.", secret=True)
+    yield numbers(attempt, 3)
     p, far, n = 1e-2, 3.167e-5, 1e4
     relative = 0.05
     others = "the first is right. "
@@ -209,8 +208,7 @@ def _sizes(attempt, *args):
 
 @exercise("toys.lockstep")
 def _(attempt):
-    three = np.shape(attempt) == (3,)
-    yield Case("the answer", attempt, "three numbers", passes=three, hint="fill in three numbers.", secret=True)
+    yield numbers(attempt, 3)
     slow, batch, few, many = 0.02, 100, 8, 60
     share = 1 - (1 - slow) ** batch
     first, second = "the first is right. ", "the first two are right. "
