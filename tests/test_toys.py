@@ -82,6 +82,7 @@ def fits_alone(likelihood):
     return hep_models.quickly(jax.vmap(lambda toy: hep_fits.fit(likelihood, toy)))
 
 
+@pytest.mark.filterwarnings("default:Values in x were outside bounds:RuntimeWarning")  # pyhf's fits, with SciPy 1.15
 @pytest.mark.parametrize("name", NAMES)
 def test_fits_are_those_of_single_fits_and_test_statistics_those_of_pyhf(name):
     case, data = hep_models.load(name), about(name)
