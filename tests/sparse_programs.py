@@ -299,6 +299,7 @@ PROGRAMS = {
     "map": Case(lambda x: lax.map(lambda row: row[::-1] ** 2, x.reshape(3, 2)).ravel(), 6),
     "nested jit": Case(lambda x: jax.jit(lambda y: jax.jit(jnp.sin)(y) * y[0])(x), 4),
     "checkpoint": Case(jax.checkpoint(lambda x: jnp.sin(x[1:]) * x[:-1]), 5),
+    "checkpointed places": Case(lambda x: x[jax.checkpoint(lambda k: 4 - k)(jnp.arange(5))] * x, 5),
     "custom_jvp": Case(neighbour_rule, 5),
     "custom_vjp": Case(lambda x: reverse_rule(x)[:3] * x[3:], 6),
     "straight-through floor": Case(lambda x: floor_through(x) * x[0], 5),
