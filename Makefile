@@ -104,4 +104,4 @@ bench: .venv/with-test .venv/with-hep .venv/with-bench  ## time the library agai
 	@touch $@
 
 clean:  ## remove what was built, not .venv
-	rm -rf _build .nox .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build .nox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
