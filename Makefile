@@ -67,7 +67,7 @@ test-matrix: .venv/with-release  ## run tests and chapters on each Python there 
 test-release: .venv/with-release  ## build the packages, and run the library's tests with nothing but what it requires
 	$(BIN)/nox --session release
 
-test-gpu: .venv/with-hep .venv/with-test  ## run tests and chapters on a GPU, if JAX sees one
+test-gpu: .venv/with-hep .venv/with-test $(EXTRAS)  ## run tests and chapters on a GPU, if JAX sees one
 	$(BIN)/python tests/on_gpu.py $(LIBRARY)
 
 coverage: .venv/with-hep .venv/with-test $(EXTRAS)  ## measure how many of the library's lines are tested

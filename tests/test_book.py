@@ -287,6 +287,23 @@ def test_gpu_run_needs_a_gpu(capsys):
     assert "JAX sees no GPU here, only cpu: nothing was run." in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "source, found",
+    [
+        ("import os; assert os.environ['JAX_PLATFORMS'] == 'cpu'", None),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("import os; os._exit(1)", "DeadKernelError: Kernel died"),
+        ("print('Not yet.')  # @title Solution", "a solution is refused: Not yet."),
+    ],
+)
+def test_gpu_run_outlives_its_chapters(source, found, tmp_path):
+    """What ends a cell or its kernel ends no run: seconds are the answer, or what went wrong."""
+    path = tmp_path / "chapter.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), path)
+    answer = on_gpu.run(path, "cpu")
+    assert isinstance(answer, float) if found is None else answer == found
+
+
 def test_gpu_run_tells_times_and_faults():
     """Seconds are rounded; what went wrong is told in words."""
     lines = on_gpu.table({"gpu": [12.3, 4.6], "toys": [60.0, "ValueError: no"]}).splitlines()
