@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sympy import Function, Piecewise, Rational, Symbol, cos, exp, oo, sin, sqrt, symbols
 from sympy.calculus.euler import euler_equations
@@ -858,6 +858,20 @@ def test_equilibria_of_any_polynomial(coefficients):
     slopes = [float(p.diff().as_expr().subs(X, e.point[X]).evalf(30)) for e in found]
     expected = [None if abs(s) < 1e-20 else s < 0 for s in slopes]
     assert [e.stable for e in found] == expected
+
+
+@settings(max_examples=12)
+@given(st.lists(st.integers(-4, 4), min_size=2, max_size=4).filter(lambda c: c[0] != 0))
+@example([-8, 0, 8, 1])  # three real roots, whose closed forms are complex
+def test_equilibria_of_a_polynomial_with_floats(coefficients):
+    """Floats in a field lose no equilibrium, alone or in a system, and make floats of those that there are."""
+    exact = {float(e.point[X]): e.stable for e in symbolic.equilibria([sympy.Poly(coefficients, X).as_expr()], [X])}
+    p = sum(c / 8 * X**k for k, c in enumerate(coefficients[::-1]))
+    for field, state in ([p], [X]), ([Y, p - Y], [X, Y]):
+        found = sorted(symbolic.equilibria(field, state), key=lambda e: e.point[X])
+        assert all(e.point[X].is_Float or e.point[X] == 0 for e in found)
+        assert [float(e.point[X]) for e in found] == pytest.approx(sorted(exact), rel=1e-14, abs=1e-14)
+        assert [e.stable for e in found] == [exact[x] for x in sorted(exact)]
 
 
 U = Symbol("u", positive=True)

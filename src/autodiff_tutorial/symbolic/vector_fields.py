@@ -66,8 +66,8 @@ def lie_derivative(h: sympy.Expr, field: Sequence, state: Sequence, order: int =
     TypeError
         If `h` is no expression, `field` or `state` holds something else than it should, or the order is no integer.
     ValueError
-        If field and state differ in length, if the field or `h` holds a function of time that is not part of the
-        state, or the time itself, or if the order is negative.
+        If field and state differ in length, if the order is negative, or if the state consists of functions of time,
+        and the field or `h` holds another one, or the time itself.
 
     Examples
     --------
@@ -173,19 +173,30 @@ def _solutions(field, names):
     if not equations:
         return [{}]
     equations = [sympy.numer(sympy.together(f)) if f.is_rational_function(*names) else f for f in equations]
+    inexact = any(f.has(sympy.Float) for f in equations)
     if all(f.is_polynomial(*names) for f in equations):
-        exact = [sympy.Poly(sympy.nsimplify(f, rational=True), *names) for f in equations]
-        if len(names) == 1 and exact[0].domain.is_QQ | exact[0].domain.is_ZZ and not equations[0].has(sympy.Float):
+        # With floats, SymPy's closed forms of real roots have imaginary parts from roundoff, and it leaves them out.
+        equations = [sympy.nsimplify(f, rational=True) for f in equations]
+        exact = [sympy.Poly(f, *names) for f in equations]
+        if len(names) == 1 and exact[0].domain.is_QQ | exact[0].domain.is_ZZ:
             roots = sorted(set(sympy.real_roots(exact[0])))
-            return [{names[0]: r} for r in roots if check_assumptions(r, names[0]) is not False]
+            points = [{names[0]: r} for r in roots if check_assumptions(r, names[0]) is not False]
+            return _rounded(points) if inexact else points
         _refuse_unsolvable(exact, names)
     if len(names) == 1 and (period := sympy.periodicity(equations[0], names[0])):
         found = sympy.solveset(equations[0], names[0], sympy.Interval.Ropen(0, period))
         if isinstance(found, sympy.FiniteSet) or found is sympy.S.EmptySet:
             return [{names[0]: value} for value in sympy.ordered(found)]
     system = equations if len(names) > 1 else equations[0]
-    points = sympy.solve(system, names, dict=True)
-    return [point for point in points if all(map(_may_be_real, point.values()))]
+    points = [point for point in sympy.solve(system, names, dict=True) if all(map(_may_be_real, point.values()))]
+    return _rounded(points) if inexact else points
+
+
+def _rounded(points):
+    """Return points with their numbers as floats, and those that are real without the imaginary part of roundoff."""
+    return [
+        {n: sympy.nfloat(v if v.free_symbols else sympy.re(v.evalf(30))) for n, v in point.items()} for point in points
+    ]
 
 
 def _refuse_unsolvable(equations, names):
