@@ -218,6 +218,15 @@ def test_matrix_keeps_its_precision(dtype):
     np.testing.assert_array_equal(A.as_matrix(by="rows"), M)
 
 
+def test_matrix_is_kept():
+    """A change of the caller's array later on changes neither the map nor its transpose."""
+    for n in 2, 50, 1000:
+        matrix = np.ones((n, n))
+        A = from_matrix(matrix)
+        matrix[:] = 7.0
+        assert (A @ np.ones(n))[0] == (A.T @ np.ones(n))[0] == n
+
+
 def test_matrix_is_multiplied_in_full_precision():
     """Recent GPUs round what they multiply, unless they are told not to: map and transpose tell them."""
     A = from_matrix(np.eye(3, dtype="float32"))
@@ -640,6 +649,7 @@ REFUSED = {
     "empty point": (lambda: hessian(jnp.sum, jnp.zeros(0)), ValueError, "(x=...)` should not be empty"),
     "empty tree": (lambda: jacobian(lambda t: jnp.ones(2), {}), ValueError, "(x=...)` should not be empty"),
     "empty value": (lambda: jacobian(lambda x: x[:0], jnp.ones(2)), ValueError, "return at least one number"),
+    "complex value": (lambda: jacobian(lambda x: 1j * x, jnp.ones(2)), TypeError, "return real numbers. Got complex128"),
     "hessian of a vector": (
         lambda: hessian(jnp.sin, jnp.ones(2)),
         ValueError,
@@ -666,7 +676,7 @@ REFUSED = {
     "two values": (lambda: Graph([("a", "b", 1.0)]).push([1.0, 2.0]), ValueError, "each of the 1 inputs. Got 2"),
     "matrix of values": (lambda: Graph([("a", "b", 1.0)]).pull([[1.0]]), ValueError, "Got an entry of shape (1,)"),
     "other names": (lambda: Graph([("a", "b", 1.0)]).push({"b": 1.0}), ValueError, "for each of 'a'. Got 'b'."),
-    "complex value": (lambda: Graph([("a", "b", 1.0)]).push([1j]), TypeError, "should have real numbers. Got 1j"),
+    "complex node": (lambda: Graph([("a", "b", 1.0)]).push([1j]), TypeError, "should have real numbers. Got 1j"),
 }  # fmt: skip
 
 

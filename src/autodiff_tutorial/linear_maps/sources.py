@@ -53,7 +53,8 @@ def from_matrix(A: ArrayLike) -> LinearMap:
     if A.ndim != 2 or A.size == 0:
         raise ValueError(f"{call} have shape (m, n), with m and n at least 1. Got {A.shape}.")
     dtype = real_dtype("from_matrix", A.dtype if A.dtype.kind == "f" else None)
-    A = jnp.asarray(A, dtype=dtype)
+    # JAX may share memory with an array of NumPy, which can change: so with a copy.
+    A = jnp.asarray(A if isinstance(A, jax.Array) else np.array(A), dtype=dtype)
 
     def product(matrix):
         # By default, recent GPUs round what they multiply to ten bits.
@@ -126,7 +127,7 @@ def jacobian(f: Callable, x: Any) -> LinearMap:
     Raises
     ------
     TypeError
-        If `x` holds other than floats of one dtype.
+        If `x` holds other than floats of one dtype, or f(x) is complex.
     ValueError
         If `x` or f(x) is empty.
 
@@ -207,7 +208,9 @@ def flattened(call, name, f, x):
     def flat_f(flat):
         return ravel_pytree(f(unravel(flat)))[0]
 
-    size = jax.eval_shape(flat_f, flat_x).size
-    if size == 0:
+    y = jax.eval_shape(flat_f, flat_x)
+    if y.size == 0:
         raise ValueError(f"`{call}(f=...)` should return at least one number. Got none.")
-    return flat_f, flat_x, size
+    if y.dtype.kind == "c":
+        raise TypeError(f"`{call}(f=...)` should return real numbers. Got {y.dtype}. Return real and imaginary parts.")
+    return flat_f, flat_x, y.size
