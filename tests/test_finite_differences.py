@@ -520,6 +520,10 @@ BAD_INPUT = {
         lambda: fd.derivative(np.sin, np.float32(1), scheme="complex", step=1e-50), ValueError, "positive and finite",
     ),
     "lost step": (lambda: fd.derivative(np.sin, 1.0, step=1e-17), ValueError, "x [+] step differs from x"),
+    "lost step along v": (
+        lambda: fd.jvp(np.sin, np.ones(2), np.array([1.0, 0.0]), step=1e-17),
+        ValueError, "x [+] step [*] v differs from x",
+    ),
     "step shape": (lambda: fd.jacobian(np.sin, np.ones(3), step=np.ones(2)), ValueError, r"or have shape \(3,\)"),
     "v shape": (lambda: fd.jvp(np.sin, np.ones(3), np.ones(2)), ValueError, "should have the shape of x"),
     "f of rank 2": (lambda: fd.jacobian(lambda p: np.outer(p, p), np.ones(2)), ValueError, r"Got shape \(2, 2\)"),

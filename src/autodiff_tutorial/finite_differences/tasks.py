@@ -51,7 +51,7 @@ def checked_task(call, f, x, scheme, accuracy, order, step, batched, v=None, ran
         h = _short(1 / xp.where(reach > 0, reach, 1), xp)
     imaginary = scheme == "complex" and order == 1
     if step is not None:
-        h = _checked_step(call, step, h, None if imaginary or v is not None else x, xp)
+        h = _checked_step(call, step, h, None if imaginary else x, v, xp)
     eta = h if imaginary else float(jnp.finfo(x.dtype).eps) ** 2 * xp.ones_like(h)
     return Task(call, f, xp, x, v, h, eta, scheme, accuracy, order, step is not None, batched, rank)
 
@@ -75,8 +75,8 @@ def _checked_point(call, name, x, batched):
     return x
 
 
-def _checked_step(call, step, h, x, xp):
-    """Return the caller's step in the shape and dtype of h; `x` is given where x + step has to differ from x."""
+def _checked_step(call, step, h, x, v, xp):
+    """Return the caller's step in the shape and dtype of h; `x` is given where a step, along v, has to change it."""
     try:
         step = step if isinstance(step, jax.Array) else np.asarray(step)
     except ValueError:
@@ -90,11 +90,13 @@ def _checked_step(call, step, h, x, xp):
             given = np.asarray(step).astype(h.dtype) if step.dtype.kind in "iuf" else np.zeros(1)
         if not (np.isfinite(given) & (given >= np.finfo(h.dtype).tiny)).all():
             raise ValueError(f"`finite_differences.{call}(step=...)` should be positive and finite. Got {step}.")
-        if x is not None and not isinstance(x, jax.core.Tracer) and (x + given == x).any():
-            raise ValueError(
-                f"`finite_differences.{call}(step=...)` should be wide enough that x + step differs from x. "
-                f"Got {step}. Leave it out, and the step will suit x."
-            )
+        if x is not None and not any(isinstance(a, jax.core.Tracer) for a in (x, v)):
+            lost = (x + given == x).any() if v is None else v.any() and (x + given * v == x).all()
+            if lost:
+                raise ValueError(
+                    f"`finite_differences.{call}(step=...)` should be wide enough that x + step "
+                    f"{'' if v is None else '* v '}differs from x. Got {step}. Leave it out, and the step will suit x."
+                )
     return xp.broadcast_to(xp.asarray(step, dtype=h.dtype), h.shape)
 
 
