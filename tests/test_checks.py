@@ -171,6 +171,12 @@ BAD_INPUT = {
     "edge of the domain": (
         lambda: check_derivatives(jnp.log, jnp.array([1e-3, 2.0])), ValueError, "around which f is finite",
     ),
+    "gap": (
+        lambda: check_derivatives(
+            lambda x: jnp.sin(x) / x, jnp.zeros(1), jvp=lambda x, t: 0 * t, vjp=lambda x, y_bar: 0 * y_bar
+        ),
+        ValueError, "a point where f is finite",
+    ),
     "mixed leaves": (
         lambda: check_derivatives(lambda p: p[0], (jnp.ones(2), jnp.arange(2))), TypeError, "floating point numbers",
     ),

@@ -87,6 +87,8 @@ def check_derivatives(
         )
     if not jnp.issubdtype(y.dtype, jnp.floating):
         raise TypeError(f"`checks.check_derivatives(f=...)` should return real floating point numbers. Got {y.dtype}.")
+    if not jnp.isfinite(y).all():
+        raise ValueError("`checks.check_derivatives(x=...)` should be a point where f is finite. Got NaN or infinity.")
 
     def flat_f(flat):
         return ravel_pytree(f(unravel(flat)))[0]
