@@ -518,6 +518,21 @@ def test_empty_index_has_empty_derivative():
         close(grad(lambda x: primitives.sum(x[2:2]) + x[0])(module.asarray(values(4))), np.array([1.0, 0, 0, 0]))
 
 
+@pytest.mark.parametrize("module", [np, jnp], ids=["numpy", "jax"])
+def test_reductions_of_nothing_are_those_of_numpy(module):
+    """The empty product is 1, with a slope of zero, and a mean over rows that there are not is empty."""
+    assert primitives.prod(module.zeros(0)) == 1
+    close(primitives.prod(module.zeros((0, 2)), axis=0), np.ones(2))
+    close(grad(lambda x: primitives.prod(x[:0]) * x[0])(module.ones(3)), np.array([1.0, 0, 0]))
+    assert primitives.mean(module.zeros((0, 3)), axis=1).shape == (0,)
+
+
+def test_conversion_takes_a_float():
+    assert primitives.astype(2.5, np.float32).dtype == np.float32
+    assert primitives.astype(2.5, int) == 2
+    assert grad(lambda x: primitives.astype(x, np.float32) ** 2)(3.0) == 6.0
+
+
 ATTRIBUTES = {
     "shape": (2, 3),
     "ndim": 2,

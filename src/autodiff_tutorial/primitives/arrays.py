@@ -85,14 +85,18 @@ def expand_dims(x: Any, axis: int) -> Any:
 
 _astype = linear(
     "astype",
-    lambda x, *, dtype: x.astype(dtype),
+    lambda x, *, dtype: _converted(x, dtype),
     lambda y_bar, y, x, *, dtype: astype(y_bar, dtype_of(plain(x))),
 )
 
 
 def astype(x: Any, dtype: DTypeLike) -> Any:
     """Convert to another floating point dtype; to others, values that are no longer traced."""
-    return _astype(x, dtype=dtype) if jnp.issubdtype(dtype, jnp.floating) else plain(x).astype(dtype)
+    return _astype(x, dtype=dtype) if jnp.issubdtype(dtype, jnp.floating) else _converted(plain(x), dtype)
+
+
+def _converted(x, dtype):
+    return (x if hasattr(x, "astype") else np.asarray(x)[()]).astype(dtype)
 
 
 _transpose: Primitive = linear(

@@ -37,8 +37,8 @@ def scan(
     .. math:: (c_{t+1}, y_t) = \text{step}(c_t, x_t, \text{params}), \qquad t = 0, \dots, T - 1
 
     On JAX arrays the loop is one `jax.lax.scan`: a Python loop of 10,000 steps would be unrolled, and take minutes to
-    compile. On floats and NumPy arrays it is a Python loop. Reverse mode keeps the T carries and computes the inside
-    of each step a second time.
+    compile. Reverse mode keeps the T carries of it, and computes the inside of each step a second time. On floats and
+    NumPy arrays it is a Python loop, of which reverse mode keeps everything.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def scan(
     xs : array_like or pytree of arrays, shape (T, ...), optional
         What goes into the steps, one entry of the first axis each.
     params : tuple of array_likes or pytrees
-        What every step uses. A step may not use traced values that it is not given.
+        What every step uses. On JAX arrays a step may not use traced values that it is not given.
     length : int, optional
         The number of steps T, if `xs` does not tell it.
     reverse : bool
@@ -65,8 +65,8 @@ def scan(
     TypeError
         If `step` is not callable or `params` no tuple, or the step returns a carry of another structure.
     ValueError
-        If the number of steps is not given, is 0, or differs between the arrays in `xs`, or the step uses a traced
-        value from outside.
+        If the number of steps is not given, is 0, or differs between the arrays in `xs`, or, on JAX arrays, the step
+        uses a traced value from outside.
 
     Examples
     --------

@@ -35,7 +35,7 @@ def sum(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = Fals
 def mean(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
     """Return the mean of all entries, or along an axis or a tuple of axes."""
     shape = shape_of(x)
-    return sum(x, axis, keepdims) / (math.prod(shape) // math.prod(shape_of(sum(plain(x), axis))) if shape else 1)
+    return sum(x, axis, keepdims) / math.prod(n for n, k in zip(shape, _kept(shape, axis), strict=True) if k == 1)
 
 
 def _extreme_shares(y, x, axis):
@@ -86,6 +86,8 @@ def cumsum(x: Any, axis: int | None = None) -> Any:
 def prod(x: Any, axis: int | None = None) -> Any:
     """Multiply all entries, or those along an axis: pairs first, so that zeros do no harm to the derivative."""
     x = reshape(x, -1) if axis is None else moveaxis(x, axis, 0)
+    if shape_of(x)[0] == 0:
+        return sum(x, 0) + 1
     while shape_of(x)[0] > 1:
         half, odd = divmod(shape_of(x)[0], 2)
         pairs = x[:half] * x[half : 2 * half]

@@ -268,7 +268,7 @@ def checkpoint(f: Callable) -> Callable:
     Raises
     ------
     ValueError
-        If `f` uses a traced value from outside.
+        If an argument is traced, and `f` uses a traced value from outside.
 
     Examples
     --------
