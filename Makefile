@@ -48,7 +48,7 @@ book: .venv/with-book  ## build the pages from the stored outputs
 serve: book  ## build the pages and show them at http://127.0.0.1:8000 (or PORT=8001)
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
-lab: .venv/with-book .venv/with-hep .venv/with-dev  ## open the chapters in JupyterLab
+lab: .venv/with-book .venv/with-hep .venv/with-dev $(EXTRAS)  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab book
 
 execute: .venv/with-book .venv/with-hep .venv/with-test $(EXTRAS)  ## run the chapters again and store their outputs
@@ -58,7 +58,7 @@ test: book .venv/with-hep .venv/with-test $(EXTRAS) lint chromium  ## check styl
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env -p no:cacheprovider $(CHAPTERS)
 
-test-colab: .venv/with-release  ## run every chapter beside the versions that Colab ships
+test-colab: .venv/with-release  ## run the chapters, but that on PyTorch, beside the versions that Colab ships
 	$(BIN)/nox --session colab
 
 test-matrix: .venv/with-release  ## run tests and chapters on each Python there is, with the oldest and newest packages

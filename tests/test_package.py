@@ -504,5 +504,7 @@ def test_workflows_run_what_a_user_runs():
 
 
 def test_binder_installs_what_the_chapters_need():
-    """Binder installs this repository, with the extra for the chapters on fits."""
-    assert (ROOT / ".binder" / "requirements.txt").read_text() == "-e .[hep]\n"
+    """Binder installs this repository, with the extras for the chapters on fits and on PyTorch, without CUDA."""
+    *options, installed = (ROOT / ".binder" / "requirements.txt").read_text().splitlines()
+    assert options == ["--extra-index-url https://download.pytorch.org/whl/cpu"]
+    assert installed == "-e .[hep,torch]"
