@@ -327,6 +327,11 @@ FAILURES = {
     "a jump": (
         lambda a: implicit.root(lambda y, a: jnp.sign(y) + y - a, 1.0, a, method="bisection", bracket=(-1.0, 2.0)), 0.5,
     ),
+    "a kink": (
+        lambda a: implicit.root(
+            lambda y, a: jnp.where(y > 1, 1.5, 1.0) * (y - 1) - a, 0.0, a, method="bisection", bracket=(0.0, 3.0)
+        ), 0.0,
+    ),
     "a flat cubic": (
         lambda a: implicit.root(lambda y, a: y**3 - a, 1.0, a, method="bisection", bracket=(-1.0, 2.0)), 0.0,
     ),

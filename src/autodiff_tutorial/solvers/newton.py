@@ -25,7 +25,8 @@ def newton(
 
     It ends when :math:`|\delta| \le \mathrm{atol} + \mathrm{rtol}\, |y|`, elementwise; as convergence is quadratic, the
     error is then far smaller. At a root where the derivative is singular, steps only halve: that is told by their
-    ratios, and counts as not converged. A step costs a linearization of fn and a linear system.
+    ratios, and counts as not converged, unless the start is such a root. A step costs a linearization of fn and a
+    linear system.
 
     Parameters
     ----------
