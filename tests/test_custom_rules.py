@@ -676,6 +676,14 @@ def test_linear_round_is_a_ramp_around_each_jump(width, dtype):
     np.testing.assert_array_equal(in_width[inside & ~on_ramp], 0)
 
 
+@pytest.mark.parametrize("dtype, whole", [("float32", 2.0**23 + 1), ("float64", 2.0**52 + 1), ("float64", -3.0)])
+def test_roundings_keep_whole_numbers(dtype, whole):
+    """Also those so large that there is nothing between them."""
+    x = jnp.asarray(whole, dtype)
+    assert custom_rules.linear_round(x, 0.5) == custom_rules.linear_round(x, 1.0) == x
+    assert custom_rules.soft_round(x, 200.0) == x
+
+
 def test_linear_round_of_full_width_is_the_identity():
     """With width 1 the value is x and the slope 1 everywhere, at the integers, too."""
     x = np.array([-2.0, -1.0, 0.0, 0.5, 1.0, 2.3, 7.0])
@@ -878,6 +886,17 @@ def test_safe_norm_has_the_slope_zero_at_zero():
     for found in (mapped, rows, columns):
         assert_close(found, expected)
     assert np.isnan(slopes(lambda t: jnp.sqrt(t**2), np.zeros(1), 1)[1])  # why there is a rule
+
+
+def test_safe_norm_hides_no_nan():
+    """Where an element is NaN, so are the norm, its slopes and their slopes; in other rows they are not."""
+    x = jnp.array([[np.nan, 1.0], [3.0, 4.0]])
+    total = lambda x: custom_rules.safe_norm(x, 1).sum()  # noqa: E731
+    gradient, hessian = jax.grad(total)(x), jax.hessian(total)(x)
+    assert np.isnan(gradient[0]).all()
+    assert np.isnan(hessian[0, :, 0]).all()
+    assert np.allclose(gradient[1], [0.6, 0.8], rtol=1e-15)
+    assert np.isfinite(hessian[1]).all()
 
 
 def test_safe_norm_along_axes():

@@ -23,7 +23,7 @@ def inv(A: ArrayLike) -> jax.Array:
     Parameters
     ----------
     A : array_like, shape (n, n)
-        Floats. Of a singular matrix, the inverse is infinite or NaN, as in NumPy without its error.
+        Floats. Of a singular matrix, the inverse is infinite or NaN; or huge, where rounding hides that it is singular.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def solve(A: ArrayLike, b: ArrayLike) -> jax.Array:
     Parameters
     ----------
     A : array_like, shape (n, n)
-        Floats. Where it is singular, the result is infinite or NaN.
+        Floats. Where it is singular, the result is infinite or NaN; or huge, where rounding hides that.
     b : array_like, shape (n,) or (n, k)
         One right-hand side, or k of them as columns.
 

@@ -93,7 +93,7 @@ def linear_round(x: ArrayLike, width: ArrayLike) -> jax.Array:
     Returns
     -------
     array
-        Shaped like `x`; off from the rounding by less than 1/2, on the ramps only.
+        Shaped like `x`; off from the rounding by 1/2 at most, on the ramps only.
 
     Raises
     ------
@@ -107,9 +107,9 @@ def linear_round(x: ArrayLike, width: ArrayLike) -> jax.Array:
     """
     x = checked_floats("custom_rules.linear_round(x=...)", x)
     width = checked_positive("custom_rules.linear_round(width=...)", width, most=1).astype(x.dtype)
-    middle = jnp.floor(x) + 0.5
-    r = x - middle
-    return middle + jnp.where(abs(r) <= width / 2, r / width, 0.5 * jnp.sign(r))
+    below = jnp.floor(x)
+    r = x - below - 0.5  # the place between two jumps
+    return below + (0.5 + jnp.where(abs(r) <= width / 2, r / width, 0.5 * jnp.sign(r)))
 
 
 def soft_round(x: ArrayLike, sharpness: ArrayLike) -> jax.Array:
@@ -118,7 +118,7 @@ def soft_round(x: ArrayLike, sharpness: ArrayLike) -> jax.Array:
     .. math:: y = \sum_{k \ge 0} \sigma(s\,(x - k - \tfrac{1}{2}))
                 - \sum_{k < 0} \sigma(-s\,(x - k - \tfrac{1}{2})) .
 
-    For large s it is the rounding, for small s the identity. Fourteen terms around x are summed, and where s is below
+    For large s it is the rounding, for small s the identity. Thirteen terms around x are summed, and where s is below
     6, the same in Fourier's form, :math:`y = x + \sum_m (-1)^m \sin(2 \pi m x)\, (2 \pi / s) / \sinh(2 \pi^2 m / s)`.
 
     Parameters
@@ -131,7 +131,7 @@ def soft_round(x: ArrayLike, sharpness: ArrayLike) -> jax.Array:
     Returns
     -------
     array
-        Shaped like `x`; off from the rounding by less than 1/2, and by :math:`e^{-s d}` at a distance d from a jump.
+        Shaped like `x`; off from the rounding by 1/2 at most, and by :math:`e^{-s d}` at a distance d from a jump.
 
     Raises
     ------

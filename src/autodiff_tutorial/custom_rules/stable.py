@@ -23,7 +23,7 @@ def log1pexp(x: ArrayLike) -> jax.Array:
     Returns
     -------
     array
-        Shaped like `x`; with its derivatives, right to a few roundings for every `x`.
+        Shaped like `x`; with its first two derivatives, right to a few roundings for every `x`.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def _(primals, tangents):
 @jax.custom_jvp
 def _direction(x):
     y = _norm(x)[..., None]
-    return jnp.where(y > 0, x / jnp.where(y > 0, y, 1), 0)
+    return jnp.where(y == 0, 0, x / jnp.where(y == 0, 1, y))
 
 
 @_direction.defjvp
@@ -130,4 +130,4 @@ def _(primals, tangents):
     (x,), (x_dot,) = primals, tangents
     y, direction = _norm(x)[..., None], _direction(x)
     across = x_dot - direction * jnp.sum(direction * x_dot, axis=-1, keepdims=True)
-    return direction, jnp.where(y > 0, across / jnp.where(y > 0, y, 1), 0)
+    return direction, jnp.where(y == 0, 0, across / jnp.where(y == 0, 1, y))
