@@ -706,6 +706,12 @@ BAD = {
     "jacobian chunk": (lambda: jacobian(square, chunk_size=0), ValueError, "at least 1. Got 0"),
     "jacobian half chunk": (lambda: jacobian(square, chunk_size=2.5), TypeError, "should be an integer. Got 2.5"),
     "jacobian integers": (lambda: jacobian(square)(np.ones(3, int)), TypeError, "`higher_order.jacobian(x=...)`"),
+    "jacobian integers between": (
+        lambda: jacobian((lambda x: (x, jnp.arange(2)), lambda p: p[0].sum()), mode="mixed")(np.ones(2)),
+        TypeError,
+        "(g(x)=...)` should hold floats of one dtype",
+    ),
+    "jacobian complex": (lambda: jacobian(lambda x: 1j * x)(np.ones(2)), TypeError, "real numbers. Got complex128"),
     "jacobian empty": (lambda: jacobian(square)(np.ones(0)), ValueError, "should not be empty"),
     "jacobian nothing out": (lambda: jacobian(lambda x: x[:0])(ARRAY), ValueError, "at least one number. Got none"),
     "taylor order": (lambda: taylor(np.sin, 0.5, 1.0, -1), ValueError, "(order=...)` should be at least 0. Got -1"),

@@ -38,7 +38,7 @@ def taylor(f: Callable, x: Any, v: Any, order: int) -> Any:
     -------
     array or pytree
         :math:`c_0, \dots, c_K`, along a first axis of length K + 1 that is added to the shape of the result of `f`.
-        Where f has no derivatives at x, nan or infinity.
+        Where a derivative is infinite, nan or infinity; at kinks and jumps, what the rules of `primitives` say there.
 
     Raises
     ------

@@ -55,9 +55,10 @@ def jacobian(
     Raises
     ------
     TypeError
-        If `f` is neither a function nor a pair of them, or `x` holds other than floats of one dtype.
+        If `f` is neither a function nor a pair of them, `x` (or g(x), for "mixed") holds other than floats of one
+        dtype, or f(x) is complex.
     ValueError
-        If `mode` is unknown, or "mixed" without a pair, or `chunk_size` is not positive, or `x` or f(x) is empty.
+        If `mode` is unknown, or "mixed" without a pair, or `chunk_size` is not positive, or `x`, g(x) or f(x) is empty.
 
     Examples
     --------
@@ -84,7 +85,7 @@ def jacobian(
         if mode != "mixed":
             return _matrix(f if callable(f) else lambda x: f[1](f[0](x)), x, mode, chunk_size)
         g, h = f
-        left = _matrix(h, g(x), "rev", chunk_size)
+        left = _matrix(h, g(x), "rev", chunk_size, "g(x)")
         right = _matrix(g, x, "fwd", chunk_size)
         # By default, recent GPUs round what they multiply to ten bits.
         return jnp.matmul(left.astype(right.dtype), right, precision="highest")
@@ -92,8 +93,8 @@ def jacobian(
     return evaluated
 
 
-def _matrix(f, x, mode, chunk_size):
-    flat_f, x, m = flattened(_CALL, "x", f, x)
+def _matrix(f, x, mode, chunk_size, name="x"):
+    flat_f, x, m = flattened(_CALL, name, f, x)
     n, dtype = x.size, x.dtype
 
     def same_dtype(flat):
