@@ -28,6 +28,7 @@ CASES = {name: (name, {}) for name in sorted(path.stem for path in WORKSPACES.gl
     "interpolated by code1 and code4p": ("interpolated", _codes("code1", "code4p")),
     "clipped samples": ("negative", {"clip_sample_data": 0.0}),
     "clipped bins": ("negative", {"clip_bin_data": 9.0}),
+    "clipped, also where it is not": ("statistical", {"clip_sample_data": 0.5}),
     "many bins": ("many bins", {}),
     "many parameters": ("many parameters", {}),
 }

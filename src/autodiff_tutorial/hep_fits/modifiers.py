@@ -43,7 +43,9 @@ def compiled(call, model) -> Tables:
     config = model.config
     channels = {channel["name"]: channel["samples"] for channel in model.spec["channels"]}
     n_bins, n = config.nmaindata, len(config.suggested_init())
-    slots = max(len(samples) for samples in channels.values())
+    clip_sample = model.main_model.clip_sample_data
+    # pyhf raises to this rate also the samples that a channel lacks.
+    slots = len(config.samples) if clip_sample else max(len(samples) for samples in channels.values())
     nominal = np.zeros((slots, n_bins))
     shifts, scales, factors = (_Stack(n, slots, columns) for columns in (n_bins, len(config.channels), n_bins))
     positions = _positions(config, channels)
@@ -85,7 +87,7 @@ def compiled(call, model) -> Tables:
         coefficients=_coefficients(*log_scales),
         scale_code=code,
         factor_index=factors.arrays(0)[0],
-        clip_sample=model.main_model.clip_sample_data,
+        clip_sample=clip_sample,
         clip_bin=model.main_model.clip_bin_data,
         **_constraints(config),
     )
