@@ -316,6 +316,12 @@ def test_easy_intervals_get_one_rule():
                 np.testing.assert_allclose(other, of_rule, rtol=1e-12, atol=1e-15)
 
 
+def test_integrand_may_be_a_constant():
+    """A function that returns a number of Python is one like others."""
+    assert integrate(lambda x: 2.0, 0.0, 3.0).value == pytest.approx(6.0, rel=1e-14)
+    np.testing.assert_allclose(integrals.cumulative(lambda x: 2.0, [0.0, 1.0, 3.0]).values, [0, 2, 6], rtol=1e-14)
+
+
 def test_shapes_broadcast():
     """Ends and parameters of shapes (3, 1), (4,) and () give integrals of shape (3, 4), lists and integers included."""
     a, b = np.array([[0.0], [1.0], [2.0]]), np.arange(4)

@@ -21,8 +21,8 @@ cancels but in the last term, for which there is a series:
 
 The pole lies at w = i c, c = 1 - (1 + tau)^(1/3), and its part in the error of the rule is 1 / (1 + e^(2 pi |c| / h)).
 
-N. M. Temme, 1993, Statistica Neerlandica 47, 199 (the integral); D. B. Hunter, 1968, Numerische Mathematik 12, 419, and
-L. N. Trefethen and J. A. C. Weideman, 2014, SIAM Review 56, 385 (the rule and its error).
+N. M. Temme, 1993, Computers & Mathematics with Applications 25, 55 (the integral); L. N. Trefethen and
+J. A. C. Weideman, 2014, SIAM Review 56, 385 (the rule and its error).
 """
 
 import functools

@@ -85,7 +85,7 @@ def integrate(
     Raises
     ------
     TypeError, ValueError
-        If the shapes do not broadcast, an end is NaN or no float, f does not return one number, or an option is wrong.
+        If the shapes do not broadcast, an end is NaN or no number, f does not return one number, or an option is wrong.
 
     References
     ----------
@@ -219,4 +219,4 @@ def checked_integrand(call, f, x, *args):
     if not callable(f):
         raise TypeError(f"`{call}(f=...)` should be a function of x and args. Got {f!r}.")
     check_float(call, "f", f, x, *args)
-    return lambda *operands: f(*operands).astype(x.dtype)
+    return lambda *operands: jnp.asarray(f(*operands), x.dtype)
