@@ -194,6 +194,32 @@ def test_contours_are_those_of_minuit():
         assert np.min(np.linalg.norm(a + t[:, None] * (b - a) - point, axis=1)) < 2e-3
 
 
+def counting(lowest):
+    """Return a likelihood of 5 mu + 10 b events, where b is known to a tenth, and mu has a lower bound."""
+
+    def nll(params, data):
+        rate = 5 * params[0] + 10 * params[1]
+        return rate - data[0] * jnp.log(rate) + (params[1] - data[1]) ** 2 / 0.02
+
+    bounds = jnp.array([[lowest, 10.0], [0.1, 3.0]])
+    return hep_fits.Likelihood(nll=nll, init=jnp.array([0.5, 1.0]), bounds=bounds, names=("mu", "b"), poi=0)
+
+
+def test_contour_along_a_bound():
+    """With the first parameter's best fit at its bound, the second reaches as far as its interval, both ways."""
+    likelihood, data = counting(0.0), jnp.array([6.0, 1.0])
+    assert hep_fits.fit(likelihood, data).params[0] == 0
+    ends = hep_fits.interval(likelihood, data, "b")
+    b = hep_fits.contour(likelihood, data, ("mu", "b"), n_points=4).points[:, 1]
+    assert np.allclose([b.min(), b.max()], [ends.lower, ends.upper], atol=1e-6)
+
+
+def test_slopes_of_errors_beside_what_is_fixed():
+    """With b fixed at 1, mu is (n - 10) / 5, and its error the root of n / 25; that of b is 0, and does not move."""
+    slopes = jax.jacrev(lambda data: hep_fits.fit(counting(0.0), data, fixed={"b": 1.0}).errors)(jnp.array([15.0, 1.0]))
+    assert np.allclose(slopes, [[0.1 / 15**0.5, 0.0], [0.0, 0.0]], atol=1e-10)
+
+
 def test_profiles_are_refits():
     """With the parameter fixed at each value, by MINUIT: all of the fit."""
     case = hep_models.load("pulled")
@@ -486,7 +512,7 @@ REFUSED = {
     "fixed to two numbers": (
         lambda: hep_fits.fit(GOOD, [1.0], fixed={"p0": [1.0, 2.0]}),
         ValueError,
-        "`hep_fits.fit(fixed=...)` should hold one number for 'p0'. Got [1.0, 2.0].",
+        "`hep_fits.fit(fixed=...)` should hold one real number for 'p0'. Got [1.0, 2.0].",
     ),
     "fixed by a wrong name": (
         lambda: hep_fits.fit(GOOD, [1.0], fixed={"nu": 1.0}),

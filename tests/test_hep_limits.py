@@ -11,7 +11,7 @@ import pyhf
 import pytest
 from pyhf.infer.intervals.upper_limits import upper_limit as upper_limit_of_pyhf
 
-from autodiff_tutorial import hep_fits
+from autodiff_tutorial import hep_fits, toys
 from autodiff_tutorial.finite_differences import weights
 
 MUS = np.array([0.4, 1.0, 2.2])
@@ -107,6 +107,18 @@ def test_limits_are_those_of_pyhf():
     assert np.allclose([found.observed, *found.expected], [float(observed), *map(float, expected)], rtol=1e-4)
 
 
+def test_no_lower_bound_matters():
+    """The best fit of a test is that above 0, also where the likelihood's own bound is higher."""
+    case = hep_models.load("below_zero")
+    at = case.likelihood.poi
+    higher = case.likelihood._replace(bounds=case.likelihood.bounds.at[at, 0].set(0.3))
+    assert hep_fits.fit(case.likelihood, case.data).params[at] < 0.3
+    expected, found = (hep_fits.hypotest(1.0, case.data, likelihood) for likelihood in (case.likelihood, higher))
+    assert np.allclose(found.q, expected.q, rtol=1e-8)
+    thrown = toys.hypotest(1.0, case.data, higher, jax.random.key(0), 10)
+    assert np.allclose(thrown.q, expected.q, rtol=1e-6)
+
+
 def test_limits_of_another_level():
     """At the limit, CLs is the level; below the bound of the parameter."""
     case = hep_models.load("counter")
@@ -183,7 +195,7 @@ REFUSED = {
     "a test of NaN": (lambda: hep_fits.hypotest(np.nan, [9], GOOD), "upper bound of the parameter, 10. Got nan."),
     "a test of two": (
         lambda: hep_fits.hypotest([1.0, 2.0], [9], GOOD),
-        "`hep_fits.hypotest(mu=...)` should be one number; use jax.vmap for many. Got shape (2,).",
+        "`hep_fits.hypotest(mu=...)` should be one real number; use jax.vmap for many. Got float64(2,).",
     ),
     "a test without poi": (
         lambda: hep_fits.hypotest(1.0, [9], GOOD._replace(poi=None)),

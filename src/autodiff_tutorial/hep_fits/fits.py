@@ -53,7 +53,9 @@ class FitResult(NamedTuple):
     @property
     def errors(self) -> jax.Array:
         """Standard deviations, the roots of the diagonal of the covariance."""
-        return jnp.sqrt(jnp.diagonal(self.covariance, axis1=-2, axis2=-1))
+        variances = jnp.diagonal(self.covariance, axis1=-2, axis2=-1)
+        # The root has no slope at 0, the variance of what is fixed; its error stays 0.
+        return jnp.where(variances == 0, 0, jnp.sqrt(jnp.where(variances == 0, 1, variances)))
 
     @property
     def singular(self) -> jax.Array:
@@ -130,8 +132,8 @@ def hold(call, likelihood, fixed, y, lower, upper):
         raise TypeError(f"`{call}(fixed=...)` should be a dictionary, such as {{'mu': 1.0}}. Got {fixed!r}.")
     for name, value in fixed.items():
         k = checked_index(call, likelihood, name, "fixed")
-        if not is_number(value) or np.ndim(value) > 0:
-            raise ValueError(f"`{call}(fixed=...)` should hold one number for {name!r}. Got {value!r}.")
+        if not is_number(value) or np.ndim(value) > 0 or np.iscomplexobj(value):
+            raise ValueError(f"`{call}(fixed=...)` should hold one real number for {name!r}. Got {value!r}.")
         y, lower, upper = (part.at[k].set(value) for part in (y, lower, upper))
     return y, lower, upper
 

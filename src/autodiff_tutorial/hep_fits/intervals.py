@@ -165,6 +165,8 @@ def contour(
     n_sigma = checked_positive(f"{call}(n_sigma=...)", n_sigma).astype(y.dtype)
     angles = 2 * np.pi * jnp.arange(checked_size("n_points", n_points, call), dtype=y.dtype) / n_points
     rays = jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1)
+    # A ray along a bound must not be rounded to one that leaves it.
+    rays = jnp.where(abs(rays) < 4 * jnp.finfo(y.dtype).eps, 0, rays)
     best = solve(likelihood.nll, data, y, lower, upper)
     points, converged = _around(likelihood.nll, data, best, lower, upper, pair, rays, n_sigma)
     found = Contour(without_derivatives(call, points), converged)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.stats import norm
 from numpy.typing import ArrayLike
 
@@ -76,7 +77,7 @@ def hypotest(mu: ArrayLike, data: ArrayLike, likelihood: Likelihood) -> HypoTest
     Parameters
     ----------
     mu : float
-        The value of the parameter of interest, above 0 and below its upper bound; `jax.vmap` takes many.
+        The value of the parameter of interest, above 0 and at most its upper bound; `jax.vmap` takes many.
     data : array_like, shape (d,)
         Main counts, then auxiliary data.
     likelihood : Likelihood
@@ -109,8 +110,10 @@ def hypotest(mu: ArrayLike, data: ArrayLike, likelihood: Likelihood) -> HypoTest
     call = "hep_fits.hypotest"
     y, lower, upper, data, poi = _checked(call, likelihood, data)
     mu = jnp.asarray(mu)
-    if mu.shape != () or not jnp.issubdtype(mu.dtype, jnp.number):
-        raise ValueError(f"`{call}(mu=...)` should be one number; use jax.vmap for many. Got shape {mu.shape}.")
+    if mu.shape != () or mu.dtype.kind not in "iuf":
+        raise ValueError(
+            f"`{call}(mu=...)` should be one real number; use jax.vmap for many. Got {mu.dtype}{mu.shape}."
+        )
     if not isinstance(mu, jax.core.Tracer) and not isinstance(upper, jax.core.Tracer) and not 0 < mu <= upper[poi]:
         raise ValueError(
             f"`{call}(mu=...)` should be above 0 and at most the upper bound of the parameter, {float(upper[poi]):g}. "
@@ -179,7 +182,7 @@ def upper_limit(data: ArrayLike, likelihood: Likelihood, *, level: float = 0.05)
     """
     call = "hep_fits.upper_limit"
     y, lower, upper, data, poi = _checked(call, likelihood, data)
-    if not isinstance(level, float) or not 0 < level < 0.5:
+    if not isinstance(level, float | np.floating) or not 0 < level < 0.5:
         raise ValueError(f"`{call}(level=...)` should be a number between 0 and 1/2. Got {level!r}.")
     best, background = _references(likelihood.nll, data, y, lower, upper, poi)
     asimov, least = _asimov(likelihood.nll, likelihood.expected, background.params)
@@ -234,7 +237,7 @@ def _checked(call, likelihood, data):
         )
     if not isinstance(lower, jax.core.Tracer) and lower[poi] == upper[poi]:
         raise ValueError(f"`{call}(likelihood.poi)` should be a parameter that is free. Got one with equal bounds.")
-    return y.at[poi].max(0), lower.at[poi].max(0), upper, data, poi
+    return y.at[poi].max(0), lower.at[poi].set(0), upper, data, poi
 
 
 def _above(best_value, best_mu, value, mu):

@@ -21,7 +21,7 @@ class Impacts(NamedTuple):
     Attributes
     ----------
     down, up : array, shape (p,)
-        The changes of the parameter of interest.
+        The changes of the parameter of interest, for one standard deviation or up to a bound that is nearer.
     linear : array, shape (p,)
         The change for "up" by the covariance, C[poi, j] / sigma_j.
     converged : array of bool, shape (p,)
@@ -117,8 +117,9 @@ def follower(best, indices):
 def impacts(likelihood: Likelihood, data: ArrayLike) -> Impacts:
     r"""Find how much each parameter contributes to the uncertainty of the parameter of interest.
 
-    Each in turn is held one standard deviation below and above its best fit, and all others are fitted again. To
-    first order, the parameter of interest moves by :math:`C_{\mu j} / \sigma_j`, which needs no fit.
+    Each in turn is held one standard deviation below and above its best fit, or at a bound that is nearer, and all
+    others are fitted again. To first order, the parameter of interest moves by :math:`C_{\mu j} / \sigma_j`, which
+    needs no fit.
 
     Parameters
     ----------

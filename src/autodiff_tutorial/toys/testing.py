@@ -168,7 +168,7 @@ class Trial:
         self.mu, self.key, self.sample, self.mesh = float(mu), key, likelihood.sample, mesh
         fit = fitter(call, likelihood, y.dtype, data.size, chunk_size, mesh)
         self.fit = fit._replace(fields=("params", "nll", "converged", "n_steps", "retried"))
-        free = y.at[self.poi].max(0), lower.at[self.poi].max(0), upper
+        free = y.at[self.poi].max(0), lower.at[self.poi].set(0), upper
         held = [hold(call, likelihood, {self.poi: value}, *free) for value in (self.mu, 0.0)]
         self.bounds, self.held, _ = (tuple(map(np.asarray, case[1:])) for case in (free, *held))
         observed = np.asarray(data)[None]
