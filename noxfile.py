@@ -71,7 +71,7 @@ def results(name):
 @nox.session(python="3.13")
 @nox.parametrize("extra", ["plain", "hep"])
 def colab(session, extra):
-    """Run the set-up cell beside Colab's versions, then each chapter from a directory that holds nothing else."""
+    """Run the set-up cell beside Colab's versions, then each chapter but that on PyTorch, alone in a directory."""
     begin(session, f"colab~{extra}")
     wanted = [name for name in CHAPTERS if ("[hep]" in setup(name)) == (extra == "hep") and name != "frameworks"]
     session.install(*COLAB, "nbval", "pytest", "pytest-xdist")

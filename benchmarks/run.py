@@ -30,7 +30,7 @@ RESULTS = HERE / "results"
 BENCHES = sorted(path.stem.removeprefix("bench_") for path in HERE.glob("bench_*.py"))
 # Rows without a target, which take long: how costs grow, and what pyhf and JAX do where no bound is set.
 FULL = ("custom_rules", "hep_fits", "methods", "modes", "sparse_growth")
-# What runs on a GPU with nothing but JAX, NumPy, SciPy and this package; pyhf for the toys, if it is there.
+# What runs on a GPU with nothing but this package and what it requires; pyhf for the toys, if it is there.
 GPU = ("gpu", "higher_order", "reverse_mode")
 # Peers of these need another Python and JAX: they run in an environment of their own, which `make bench` makes.
 APART = ("sparse", "sparse_growth")
@@ -207,7 +207,7 @@ def _arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--quick", action="store_true", help="every kind of row that has a target, in about ten minutes")
-    how.add_argument("--full", action="store_true", help="all there is, two runs each (the default)")
+    how.add_argument("--full", action="store_true", help="all there is, until two runs agree (the default)")
     how.add_argument("--gpu", action="store_true", help="what needs nothing but JAX, on the device that JAX finds")
     parser.add_argument("--only", nargs="+", choices=BENCHES, help="some files")
     parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)

@@ -62,7 +62,7 @@ def spy_products(coloring: Coloring, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     coloring : Coloring
-        From `sparse.color`, of columns alone, for at most 16 rows.
+        From `sparse.color`, of columns alone, for at most 16 rows and 16 columns.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default on a new figure.
 
