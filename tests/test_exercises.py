@@ -988,6 +988,10 @@ WRONG = {
         (lambda eps: eps**0.1, "set the truncation error"),
     ],
     "finite_differences.jacobian": [
+        (
+            lambda f, x: np.stack([f(x + 1e-30j * e).imag / 1e-30 for e in np.eye(len(x))], axis=1),
+            "the complex step is another method",
+        ),
         (lambda f, x: differences(f, x).T, "transpose"),
         (lambda f, x: differences(f, x, one_sided=True), "close, but not as close"),
         (lambda f, x: differences(f, x, h=1e-8, one_sided=True), "close, but not as close"),
@@ -1619,6 +1623,12 @@ WRONG = {
         (partial(drawn, keys=lambda key, m: [jax.random.fold_in(key, 7)] * m), "fold_in with the same number"),
         (lambda key, m, n: drawn(jax.random.key(0), m, n), "another key should give other numbers"),
         (lambda key, m, n: drawn(jax.random.key(1), m, n), "another key should give other numbers"),
+        (
+            partial(
+                drawn, keys=lambda key, m: [jax.random.key(int(jax.random.key_data(key)[-1]) + i) for i in range(m)]
+            ),
+            "another key should give other numbers",
+        ),
         (partial(drawn, keys=lambda key, m: map(jax.random.key, range(m))), "another key should give other numbers"),
         (lambda key, m, n: stateful(np.random.default_rng(0), key, m, n), "Is a fixed key or seed at work"),
         (partial(first_and, lambda a: jax.random.normal(jax.random.key(1), a.shape)), "Is a fixed key or seed at work"),
@@ -1648,6 +1658,7 @@ WRONG = {
         (partial(root, inner=None, outer=False, added=1e-30), "added under the root"),
         (partial(root, inner=None, outer=False, floor=1e-30), "added under the root"),
         (partial(root, limit=1e-12), "Compare with 0 itself"),
+        (partial(root, limit=1e-30), "Compare with 0 itself"),
         (lambda x: jnp.sum(abs(x)), "the sum of the absolute values"),
         (lambda x: jnp.sum(x**2), "the square of the norm"),
         (lambda x: jnp.max(abs(x)), "the largest entry"),
@@ -2107,8 +2118,9 @@ WRONG = {
         (length(lambda x, v, y: jnp.where(y > 0, over(x, v, y), jnp.sum(v))), "asked for 0 where x is 0"),
         (length(lambda x, v, y: over(x, v, y, limit=1e-6, zero=jnp.inf)), "x is small here, but not 0"),
         (length(lambda x, v, y: over(x, v, y + 1e-6, zero=1.0)), "the product of x and x_dot"),
+        (length(lambda x, v, y: jnp.vdot(x, v) / (y + jnp.finfo(x.dtype).eps)), "a number added to |x|"),
         (length(lambda x, v, y: 3 * over(x, v, y)), "the product of x and x_dot"),
-        (length(lambda x, v, y: jnp.ones(2) * over(x, v, y), lambda x: x), "the norm is one number"),
+        (length(lambda x, v, y: jnp.ones(3) * over(x, v, y), lambda x: x), "the norm is one number"),
         (length(lambda x, v, y: jax.lax.cond(y > 0, lambda: jnp.vdot(x, v) / y, lambda: 0.0)), "lax.cond"),
         (lambda x: jnp.sum(abs(x)), "the sum of the absolute values"),
         (lambda x: jnp.sum(x**2), "the square of the norm"),
@@ -2792,6 +2804,10 @@ WRONG = {
         (lambda key, first, n: triple(jax.random.split(key, first + n)[first:]), "all before them are made"),
         (lambda key, first, n: jax.random.normal(jax.random.fold_in(key, first), (n, 3)), "depends on what else"),
         (lambda key, first, n: jax.random.normal(key, (first + n, 3))[first:], "all before them are made"),
+        (
+            jax.jit(lambda key, first, n: jax.random.normal(key, (first + n, 3))[first:], static_argnums=(1, 2)),
+            "all before them are made",
+        ),
         (lambda key, first, n: numbered(key, jnp.arange(n)), "`first` is not used"),
         (lambda key, first, n: numbered(jax.random.key(5), first + jnp.arange(n)), "the key is not used"),
         (lambda key, first, n: numbered(key, first + jnp.arange(n)) + 1, "standard normal numbers"),
@@ -2810,6 +2826,7 @@ WRONG = {
         (lambda d, b, c, g: by_schur(d, b, c, g)[-1], "Return all"),
         (lambda d, b, c, g: 0 * g, "add multiples of the first rows"),
         (lambda d, b, c, g: jnp.linalg.solve(arrow(d, b, c), g), "a whole matrix is made for it"),
+        (jax.jit(lambda d, b, c, g: jnp.linalg.solve(arrow(d, b, c), g)), "a whole matrix is made for it"),
     ],
     "toys.lockstep": [
         (waited(share=2.0), "how many there are on average"),
@@ -2958,6 +2975,7 @@ WRONG = {
         (lambda f, vjp, x, y_bar: True, "an honest vjp was called wrong"),
         (lambda f, vjp, x, y_bar: vjp_test(f, vjp, x, y_bar, jnp.ones_like(x)), "different from the others"),
         (lambda f, vjp, x, y_bar: vjp_test(f, vjp, x, y_bar, jnp.eye(x.size)[0]), "it got through"),
+        (lambda f, vjp, x, y_bar: vjp_test(f, vjp, x, y_bar, jnp.arange(x.size) * 1.0), "it got through"),
         (lambda f, vjp, x, y_bar: vjp_test(f, vjp, x, y_bar, rtol=0.05), "it got through"),
         (lambda f, vjp, x, y_bar: vjp_test(f, vjp, x, y_bar, rtol=0, atol=0), "Roundoff is in proportion"),
         (lambda f, vjp, x, y_bar: vjp_test(f, vjp, x, y_bar, rtol=0, atol=1e-14), "Roundoff is in proportion"),
@@ -2978,6 +2996,7 @@ WRONG = {
         (lambda y: 1 + np.flatnonzero(second_differences(y) > 0), "roundoff bends as well"),
         (lambda y: 1 + np.flatnonzero(second_differences(y) >= 0), "bends neither way"),
         (lambda y: 1 + np.flatnonzero(second_differences(y) > 1e-12), "roundoff bends as well"),
+        (lambda y: 1 + np.flatnonzero(second_differences(y) > 1e-12 * y.max()), "the shape should be (0,)"),
         (lambda y: 2 + np.flatnonzero(second_differences(y) > 1e-12 * abs(y).max()), "the indices i"),
     ],
     "gpu.rounding": [

@@ -81,17 +81,18 @@ def _asks(given, error):
 
 @exercise("custom_rules.norm")
 def _(attempt):
-    rows = np.array([[3.0, -4.0], [0.0, 0.0], [0.0, 2.0], [3e-12, 4e-12]])
-    directions = np.array([[0.5, 2.0], [-0.6, 0.8], [1.5, -0.5], [1.0, 1.0]])
-    norms = np.hypot.reduce(rows, axis=1)
+    rows = np.array([[3.0, -4.0, 0.0], [0.0, 0.0, 0.0], [0.0, 2.0, 0.0], [6e-13, 8e-13, 0.0], [1.0, 2.0, 2.0]])
+    directions = np.array([[0.5, 2.0, 0.3], [-0.6, 0.8, 0.0], [1.5, -0.5, 0.2], [1.0, 1.0, 1.0], [1.0, 0.0, -2.0]])
+    norms = np.linalg.norm(rows, axis=1)
+    rtol = float(jnp.finfo(jnp.asarray(rows).dtype).eps) ** 0.5
     gradients = rows / np.where(norms > 0, norms, 1.0)[:, None]
     try:
         for x, x_dot, norm, gradient in zip(rows, directions, norms, gradients, strict=True):
             value, slope = jax.jvp(attempt, (jnp.asarray(x),), (jnp.asarray(x_dot),))
             number = np.shape(value) == ()
             yield Case(f"x = {x.tolist()}", value, "one number", passes=number, hint="the norm is one number.")
-            yield _norm_case(x, value, norm)
-            yield _slope_case(x, x_dot, slope, gradient)
+            yield _norm_case(x, value, norm, rtol)
+            yield _slope_case(x, x_dot, slope, gradient, rtol)
         late = (
             "forward your rule gives 0 there, but in reverse the division still takes place: 0 / 0, behind a "
             "jnp.where. Choose the number to divide by, not the quotient."
@@ -100,7 +101,7 @@ def _(attempt):
             got = jax.grad(attempt)(jnp.asarray(x))
             slips = ((bool(np.isnan(got).any()), late),)
             hint = "the JVP is right, and reverse mode transposes it. Is your rule linear in x_dot?"
-            yield Case(f"the gradient, x = {x.tolist()}", got, gradient, rtol=1e-4, slips=slips, hint=hint)
+            yield Case(f"the gradient, x = {x.tolist()}", got, gradient, rtol=rtol, slips=slips, hint=hint)
         values, slopes = jax.jit(jax.vmap(jax.value_and_grad(attempt)))(jnp.asarray(rows))
         summed = jax.grad(lambda rows: jnp.sum(jax.vmap(attempt)(rows)))(jnp.asarray(rows))
     except jax.errors.JAXTypeError as error:
@@ -110,18 +111,18 @@ def _(attempt):
         yield Case("reverse mode", f"{type(error).__name__}: {error}", "a gradient", passes=False, hint=hint)
     given = f"the rows {rows.tolist()}"
     hint = "the rows are right one by one. Under vmap, lax.cond computes both sides, and Python decides nothing."
-    yield Case(f"{given}, jit and vmap", values, norms, rtol=1e-4, hint=hint)
+    yield Case(f"{given}, jit and vmap", values, norms, rtol=rtol, hint=hint)
     for words, got in ("jit and vmap of the gradient", slopes), ("the gradient of the sum", summed):
-        yield Case(f"{given}, {words}", got, gradients, rtol=1e-4, hint=hint)
+        yield Case(f"{given}, {words}", got, gradients, rtol=rtol, hint=hint)
 
 
-def _norm_case(x, value, norm):
+def _norm_case(x, value, norm, rtol):
     added = "a number added under the root, or put in its place, shows where x is small."
     return Case(
         f"the norm, x = {x.tolist()}",
         value,
         norm,
-        rtol=1e-4 if norm else 0.0,
+        rtol=rtol if norm else 0.0,
         slips=(
             (bool(np.isnan(value)), "the norm of 0 is 0. The value needs no division."),
             (abs(x).sum() if norm else False, "that is the sum of the absolute values. Take squares and a root."),
@@ -135,20 +136,20 @@ def _norm_case(x, value, norm):
     )
 
 
-def _slope_case(x, x_dot, slope, gradient):
-    truth, norm = gradient @ x_dot, np.hypot(*x)
+def _slope_case(x, x_dot, slope, gradient, rtol):
+    truth, norm, length = gradient @ x_dot, np.linalg.norm(x), np.linalg.norm(x_dot)
     return Case(
         f"the JVP, x = {x.tolist()}, x_dot = {x_dot.tolist()}",
         slope,
         truth,
-        rtol=1e-4,
+        rtol=rtol,
         slips=(
             (bool(np.isnan(slope)), "0 / 0 is not a number. What should the rule divide by where x is 0?"),
             (
-                np.hypot(*x_dot) if not norm else False,
+                length if not norm else False,
                 "so the norm grows along x_dot, but along -x_dot too: that is no linear map. The rule is asked for 0.",
             ),
-            (np.hypot(*x_dot), "that is the norm of x_dot. How fast does |x| grow, as x moves along x_dot?"),
+            (length, "that is the norm of x_dot. How fast does |x| grow, as x moves along x_dot?"),
             (x @ x_dot, "the division by the norm is missing."),
             (2 * x @ x_dot, "that is the slope of the square of the norm."),
             (truth / (norm or 1.0), "divided by the norm twice."),
@@ -156,6 +157,7 @@ def _slope_case(x, x_dot, slope, gradient):
             (norm, "that is the norm itself."),
             (bool(not norm and slope != 0), "the rule is asked for 0 where x is 0."),
             (bool(norm and norm < 1e-3 and slope == 0), "x is small here, but not 0. Compare with 0 itself."),
+            (bool(0 < norm < 1e-3 and abs(slope) < abs(truth)), "a number added to |x| shows where x is small."),
         ),
         hint="the product of x and x_dot, divided by |x|.",
     )

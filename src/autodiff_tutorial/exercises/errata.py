@@ -102,6 +102,8 @@ def _maps():
         "one without the second share": (chain, lambda x, y: right(x, y, second=0.0), 6, True),
         "one of the wrong sign": (chain, lambda x, y: -right(x, y), 6, True),
         "one that is 2 % off in one place": (chain, lambda x, y: right(x, y, only=4), 11, True),
+        "one that is 2 % off in the first place": (chain, lambda x, y: right(x, y, only=0), 11, True),
+        "one that is 2 % off in the last place": (chain, lambda x, y: right(x, y, only=-1), 11, True),
         "a right one of a matrix": (lambda x: weights @ x, lambda x, y: weights.T @ y, 6, False),
         "a right one of a matrix, a million times as large": (
             lambda x: 1e6 * weights @ x,
@@ -165,6 +167,7 @@ def _(attempt):
     curves = {
         "a parabola": x**2,
         "a straight line, from 300,000 to 1,200,000": 1e5 * x + 3e5,
+        "a straight line, from -300,000 to -1,200,000": -1e5 * x - 3e5,
         "a sine": np.sin(x),
         "minus a sine, a million times as large": -1e6 * np.sin(x),
         "five points, 0 0 1 0 0": np.array([0.0, 0.0, 1.0, 0.0, 0.0]),

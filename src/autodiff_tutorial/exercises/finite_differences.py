@@ -141,6 +141,13 @@ def _(attempt):
             hint="your function has changed its input. Work on a copy of x.",
         )
         yield Case(
+            "the points at which f is called",
+            "complex",
+            "real",
+            passes=not any(map(np.iscomplexobj, calls)),
+            hint="the complex step is another method. A central difference takes two real points for each input.",
+        )
+        yield Case(
             f"f(x) = sin(A x), m = {m}, n = {n}",
             got,
             J,

@@ -92,7 +92,7 @@ def _asks(given, error):
 
 @exercise("frameworks.safe")
 def _(attempt):
-    for x in ([3.0, -4.0], [0.0, 2.0, 0.0], [3e-12, 4e-12], [0.0, 0.0]):
+    for x in ([3.0, -4.0], [0.0, 2.0, 0.0], [3e-17, 4e-17], [0.0, 0.0]):
         x = np.array(x)
         norm = np.hypot.reduce(x)
         given = f"x = {x.tolist()}"

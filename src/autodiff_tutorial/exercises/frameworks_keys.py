@@ -10,7 +10,7 @@ from autodiff_tutorial.exercises.judge import Case, exercise
 
 @exercise("frameworks.keys")
 def _(attempt):
-    seeds = 11, 37, 101  # not those that an attempt may have inside
+    seeds = 11, 12, 101  # not those that an attempt may have inside; and neighbors, where seeds that are added up meet
     for m, n in (4, 5), (3, 2000):
         shape = np.shape(attempt(jax.random.key(seeds[0]), m, n))
         yield Case(

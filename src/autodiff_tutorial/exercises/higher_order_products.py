@@ -68,8 +68,8 @@ def _(attempt):
             yield Case(
                 f"the number of products, n = {n}",
                 len(calls),
-                "at most 100",
-                passes=len(calls) <= 100,
+                "about 100 at most",
+                passes=len(calls) <= 110,
                 hint="a few dozen are enough, and the matrix need not be known.",
             )
 

@@ -200,10 +200,17 @@ def _(attempt):
 def _sizes(attempt, *args):
     """Return the sizes of all arrays that JAX sees made; none, where it cannot look inside."""
     try:
-        equations = jax.make_jaxpr(attempt)(*args).jaxpr.eqns
+        return _sizes_in(jax.make_jaxpr(attempt)(*args).jaxpr)
     except jax.errors.JAXTypeError:
         return []
-    return [var.aval.size for eqn in equations for var in eqn.outvars]
+
+
+def _sizes_in(jaxpr):
+    """Return the sizes of all that a program makes, also in programs that it calls."""
+    programs = jax.tree.leaves([list(eqn.params.values()) for eqn in jaxpr.eqns])
+    programs = [getattr(program, "jaxpr", program) for program in programs]
+    inside = [size for program in programs if hasattr(program, "eqns") for size in _sizes_in(program)]
+    return [var.aval.size for eqn in jaxpr.eqns for var in eqn.outvars] + inside
 
 
 @exercise("toys.lockstep")
