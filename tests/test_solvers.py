@@ -210,6 +210,11 @@ FAILURES = {
     "unbounded below": lambda: solvers.newton_cg(lambda y: -(y**2), 1.0, max_steps=50),
     "a pole": lambda: solvers.bisection(jnp.tan, 1.0, 2.0),
     "a jump": lambda: solvers.bisection(lambda y: jnp.sign(y) + y, -1.0, 2.0),
+    "a pole, infinite at an end": lambda: solvers.bisection(lambda y: jnp.log(y) + 1 / (y - 2), 0.0, 3.0),
+    "a jump, infinite at an end": lambda: solvers.bisection(lambda y: jnp.log(y) + 5 * jnp.sign(y - 2), 0.0, 3.0),
+    "a jump, infinite at both": lambda: solvers.bisection(
+        lambda y: jax.scipy.special.logit(y) + jnp.sign(y - 0.3), 0.0, 1.0
+    ),
     "NaN inside": lambda: solvers.bisection(lambda y: jnp.where(abs(y) < 0.5, jnp.nan, y), -1.0, 2.0),
     "no change of sign, compiled": lambda: jax.jit(lambda: solvers.bisection(lambda y: y**2 + 1, -1.0, 1.0))(),
 }  # fmt: skip
@@ -221,6 +226,14 @@ def test_failure_is_told(solve):
     found = solve()
     assert not bool(found.converged)
     assert bool(jnp.isfinite(found.y).all())
+
+
+def test_bisection_from_infinite_values():
+    """Where fn is infinite at one end or at both, its root is found as well."""
+    for fn, upper, root in (jnp.log, 3.0, 1.0), (lambda y: jax.scipy.special.logit(y) - 1, 1.0, 1 / (1 + np.exp(-1))):
+        found = solvers.bisection(fn, 0.0, upper)
+        assert bool(found.converged)
+        assert abs(found.y - root) < 1e-14
 
 
 MINIMA = {

@@ -76,6 +76,7 @@ def root(
     Notes
     -----
     Outside of `jax.jit`, each call compiles its loops anew. Compile the function that calls it, and call that.
+    Iterative methods measure an error by the largest equation: scale equations alike, or take `linear_solve="dense"`.
 
     References
     ----------

@@ -40,7 +40,8 @@ def bisection(
     -------
     Solution
         `y` is the middle of the last interval. It has not converged where the ends have the same sign (under
-        `jax.jit`, where no error can be raised), where fn is NaN, or at a pole or a jump, where it does not shrink.
+        `jax.jit`, where no error can be raised), where fn is NaN, or at a pole or a jump, where it does not shrink
+        (against its values at the ends: a wide bracket hides a small jump).
 
     Raises
     ------
@@ -67,7 +68,10 @@ def bisection(
     at_a, at_b = f(a), f(b)
     changes = jnp.isfinite(a) & jnp.isfinite(b) & (jnp.sign(at_a) * jnp.sign(at_b) <= 0)
     _check_ends(call, changes, (a, b, at_a, at_b))
-    highest = jnp.maximum(abs(at_a), abs(at_b))
+    # Where an end is infinite, a point inside tells how large fn is.
+    sizes = [jnp.where(jnp.isfinite(value), abs(value), 0) for value in (at_a, at_b, f(0.6 * a + 0.4 * b))]
+    highest = jnp.maximum(*sizes[:2])
+    highest = jnp.where(jnp.isfinite(at_a) & jnp.isfinite(at_b), highest, jnp.maximum(highest, sizes[2]))
     b = jnp.where(at_a == 0, a, b)
     a = jnp.where(at_b == 0, b, a)
 
@@ -95,7 +99,7 @@ def bisection(
     at_y = f(y)
     # Near a root fn shrinks with the distance, at least as its fourth root, down to rounding; near a jump it does not.
     shrunk = abs(at_y) <= jnp.maximum(2.0 ** (-k / 4), jnp.finfo(y.dtype).eps ** 0.5) * highest
-    arrived = (left_over(a, b) <= 1) & shrunk.all()
+    arrived = (left_over(a, b) <= 1) & (shrunk & jnp.isfinite(at_y)).all()
     return Solution(unravel(y), jnp.all(changes) & defined & arrived, k, largest(at_y))
 
 
