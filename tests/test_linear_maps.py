@@ -409,6 +409,29 @@ def test_scipy_sees_the_operator(dtype):
         assert_close(found, expected, dtype)
 
 
+def test_scipy_solves_for_complex_vectors():
+    """A real operator takes the real and the imaginary part of a vector, one after the other."""
+    M, b = np.array([[3.0, 1.0], [1.0, 2.0]]), np.array([1 + 2j, 3 - 1j])
+    op = from_matrix(M).to_scipy()
+    np.testing.assert_allclose(op @ b, M @ b, rtol=1e-14)
+    np.testing.assert_allclose(cg(op, b)[0], np.linalg.solve(M, b), rtol=1e-10)
+
+
+@pytest.mark.parametrize("c", [3, 3.0, np.float32(3), np.float16(3), jnp.int32(3)], ids=lambda c: type(c).__name__)
+def test_divisor_is_taken_in_the_precision_of_the_map(c):
+    assert ((from_matrix([[1.0]]) / c) @ np.ones(1))[0] == 1 / 3
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int32", "float32"])
+def test_traced_numbers_of_a_graph_neither_overflow_nor_lose_digits(dtype):
+    """Compiled sums are those on the host, whatever holds weights and values."""
+    push = lambda w, x: Graph([("a", "b", w), ("b", "c", w)]).push(x)  # noqa: E731
+    w, x = jnp.asarray(101, dtype), jnp.asarray([103], dtype)
+    assert jax.jit(push)(w, x) == push(w, x) == [101 * 101 * 103]
+    w = jnp.float32(0.1)
+    assert jax.jit(push)(w, jnp.ones(1)) == push(w, jnp.ones(1))
+
+
 def test_program_takes_no_more_memory_than_its_vectors():
     """Dense, sparse and as a program a map is the same; a million numbers take 8 TB, 40 MB and a few vectors."""
     n = 100

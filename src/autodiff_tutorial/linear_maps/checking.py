@@ -9,7 +9,7 @@ def real_dtype(call, dtype):
     """Return the dtype that JAX gives to the one asked for, its default for None."""
     found = jnp.zeros(0).dtype if dtype is None else jnp.result_type(np.empty(0, dtype))
     if found not in (jnp.float32, jnp.float64):
-        raise TypeError(f"`linear_maps.{call}(dtype=...)` should be float32 or float64. Got {found}.")
+        raise TypeError(f"`linear_maps.{call}` should be float32 or float64. Got {found}.")
     return found
 
 

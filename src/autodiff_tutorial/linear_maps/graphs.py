@@ -170,13 +170,17 @@ class Graph:
         if not all(is_real_number(value) for value in given):
             raise TypeError(f"`Graph.{call}({name}=...)` should have real numbers. Got {_listed(given)}.")
         dtype = jnp.result_type(float, *given) if dtype is None else jnp.result_type(float, dtype)
-        values = {}
-        for node, value in zip(start, given, strict=True):
-            values[self._index[node]] = value if isinstance(value, jax.core.Tracer) else float(value)
+
+        def widened(number):
+            """Return a number in which sums do not overflow as in integers, nor lose digits."""
+            traced = isinstance(number, jax.core.Tracer)
+            return number.astype(jnp.result_type(dtype, number.dtype)) if traced else float(number)
+
+        values = {self._index[node]: widened(value) for node, value in zip(start, given, strict=True)}
         # Nodes that nothing has reached are left out rather than zero, which spares traced programs their edges.
         for i, j, weight in edges:
             if i in values:
-                term = weight * values[i]
+                term = widened(weight) * values[i]
                 values[j] = values[j] + term if j in values else term
         found = [values.get(self._index[node], 0.0) for node in end]
         if any(isinstance(value, jax.core.Tracer) for value in found):

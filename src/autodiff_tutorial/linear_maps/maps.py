@@ -89,7 +89,7 @@ class LinearMap:
         self, mv: Callable, in_size: int, out_size: int, *, rmv: Callable | None = None, dtype: DTypeLike | None = None
     ):
         n, m = (checked_size(name, size) for name, size in (("in_size", in_size), ("out_size", out_size)))
-        self.mv, self.shape, self.dtype = mv, (m, n), real_dtype("LinearMap", dtype)
+        self.mv, self.shape, self.dtype = mv, (m, n), real_dtype("LinearMap(dtype=...)", dtype)
         self._transposed = None
         check_program("mv", mv, n, m, self.dtype)
         if rmv is not None:
@@ -151,7 +151,9 @@ class LinearMap:
     __rmul__ = __mul__
 
     def __truediv__(self, c: Any) -> "LinearMap":
-        return self * (1 / c)
+        if not is_real_number(c):
+            raise TypeError(f"`A / c` should have a real number c. Got {kind_of(c)}.")
+        return self * (1 / (c if isinstance(c, int | float) else jnp.asarray(c, self.dtype)))
 
     def __neg__(self) -> "LinearMap":
         return -1 * self
@@ -221,8 +223,13 @@ class LinearMap:
         mv, rmv = jax.jit(self.mv), functools.cache(lambda: jax.jit(self.T.mv))
 
         def on_host(program):
-            # A copy, since solvers write into what they are given, and views of JAX's arrays are read-only.
-            return lambda x: np.array(program(jnp.asarray(np.ravel(x), dtype=self.dtype)))
+            def product(x):
+                if np.iscomplexobj(x):
+                    return product(x.real) + 1j * product(x.imag)
+                # A copy, since solvers write into what they are given, and views of JAX's arrays are read-only.
+                return np.array(program(jnp.asarray(np.ravel(x), dtype=self.dtype)))
+
+            return product
 
         return LinearOperator(self.shape, matvec=on_host(mv), rmatvec=on_host(lambda y: rmv()(y)), dtype=self.dtype)
 

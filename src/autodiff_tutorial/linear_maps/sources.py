@@ -52,7 +52,7 @@ def from_matrix(A: ArrayLike) -> LinearMap:
         )
     if A.ndim != 2 or A.size == 0:
         raise ValueError(f"{call} have shape (m, n), with m and n at least 1. Got {A.shape}.")
-    dtype = real_dtype("from_matrix", A.dtype if A.dtype.kind == "f" else None)
+    dtype = real_dtype("from_matrix(A=...)", A.dtype if A.dtype.kind == "f" else None)
     # JAX may share memory with an array of NumPy, which can change: so with a copy.
     A = jnp.asarray(A if isinstance(A, jax.Array) else np.array(A), dtype=dtype)
 
