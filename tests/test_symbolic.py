@@ -874,6 +874,25 @@ def test_equilibria_of_a_polynomial_with_floats(coefficients):
         assert [e.stable for e in found] == [exact[x] for x in sorted(exact)]
 
 
+@pytest.mark.parametrize(
+    "field, state, stable",
+    [
+        ([-((X**2 - 2.0) ** 2)], [X], [None, None]),
+        ([-((X**2 - 2 * X - 1) ** 2)], [X], [None, None]),
+        ([(X**5 - X - 1) ** 2], [X], [None]),
+        ([-((X**2 - 2.0) ** 2), -((Y**2 - 3.0) ** 2)], [X, Y], [None] * 4),
+        ([0.3 * X + 0.1 * Y, -0.9 * X - 0.3 * Y], [X, Y], [None]),
+        ([sqrt(2) * X + Y, -2 * X - sqrt(2) * Y], [X, Y], [None]),
+        ([Y, -1.0 * X - 1e-9 * Y], [X, Y], [True]),
+        ([Y, -sqrt(2) * X + Y / 10**9], [X, Y], [False]),
+    ],
+    ids=["roots twice", "exact", "without a closed form", "two of them", "nilpotent", "irrational", "damped", "driven"],
+)
+def test_roundoff_decides_no_stability(field, state, stable):
+    """An eigenvalue of 0 decides nothing, however it is rounded; one that is small, but not 0, does."""
+    assert [e.stable for e in symbolic.equilibria(field, state)] == stable
+
+
 U = Symbol("u", positive=True)
 S, C = symbols("s c")
 

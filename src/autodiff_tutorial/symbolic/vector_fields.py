@@ -146,6 +146,9 @@ def equilibria(field: Sequence, state: Sequence) -> list[Equilibrium]:
     names = [sympy.Dummy(str(s), **assumptions) for s, assumptions in zip(state, known, strict=True)]
     naming, back = dict(zip(state, names, strict=True)), dict(zip(names, state, strict=True))
     field = [f.xreplace(naming) for f in field]
+    inexact = any(f.has(sympy.Float) for f in field)
+    # With floats, SymPy's closed forms of real roots have imaginary parts from roundoff, and it leaves them out.
+    field = [sympy.nsimplify(f, rational=True) if f.is_rational_function(*names) else f for f in field]
     try:
         points = _solutions(field, names)
     except (NotImplementedError, TypeError) as error:
@@ -161,9 +164,11 @@ def equilibria(field: Sequence, state: Sequence) -> list[Equilibrium]:
             continue  # the field is not defined there
         matrix = J.subs(point)
         eigenvalues = _eigenvalues(matrix)
-        values = {back[n]: point.get(n, n).xreplace(back) for n in names}
-        shown = tuple(e.xreplace(back) for e in eigenvalues)
-        found.append(Equilibrium(values, shown, _stable(matrix, eigenvalues)))
+        stable = _stable(matrix, eigenvalues)
+        values, shown = [point.get(n, n).xreplace(back) for n in names], [e.xreplace(back) for e in eigenvalues]
+        if inexact:
+            values, shown = map(_rounded, values), map(sympy.nfloat, shown)
+        found.append(Equilibrium(dict(zip(state, values, strict=True)), tuple(shown), stable))
     return found
 
 
@@ -173,30 +178,23 @@ def _solutions(field, names):
     if not equations:
         return [{}]
     equations = [sympy.numer(sympy.together(f)) if f.is_rational_function(*names) else f for f in equations]
-    inexact = any(f.has(sympy.Float) for f in equations)
     if all(f.is_polynomial(*names) for f in equations):
-        # With floats, SymPy's closed forms of real roots have imaginary parts from roundoff, and it leaves them out.
-        equations = [sympy.nsimplify(f, rational=True) for f in equations]
         exact = [sympy.Poly(f, *names) for f in equations]
         if len(names) == 1 and exact[0].domain.is_QQ | exact[0].domain.is_ZZ:
             roots = sorted(set(sympy.real_roots(exact[0])))
-            points = [{names[0]: r} for r in roots if check_assumptions(r, names[0]) is not False]
-            return _rounded(points) if inexact else points
+            return [{names[0]: r} for r in roots if check_assumptions(r, names[0]) is not False]
         _refuse_unsolvable(exact, names)
     if len(names) == 1 and (period := sympy.periodicity(equations[0], names[0])):
         found = sympy.solveset(equations[0], names[0], sympy.Interval.Ropen(0, period))
         if isinstance(found, sympy.FiniteSet) or found is sympy.S.EmptySet:
             return [{names[0]: value} for value in sympy.ordered(found)]
     system = equations if len(names) > 1 else equations[0]
-    points = [point for point in sympy.solve(system, names, dict=True) if all(map(_may_be_real, point.values()))]
-    return _rounded(points) if inexact else points
+    return [point for point in sympy.solve(system, names, dict=True) if all(map(_may_be_real, point.values()))]
 
 
-def _rounded(points):
-    """Return points with their numbers as floats, and those that are real without the imaginary part of roundoff."""
-    return [
-        {n: sympy.nfloat(v if v.free_symbols else sympy.re(v.evalf(30))) for n, v in point.items()} for point in points
-    ]
+def _rounded(value):
+    """Return a value with its numbers as floats; one that is a number, without an imaginary part from roundoff."""
+    return sympy.nfloat(value if value.free_symbols else sympy.re(value.evalf(30)))
 
 
 def _refuse_unsolvable(equations, names):
@@ -233,13 +231,17 @@ def _eigenvalues(matrix):
 
 def _stable(matrix, eigenvalues):
     """Decide by the signs of the real parts, or, where they are not known, by Hurwitz's determinants."""
-    rounded = [abs(complex(e)) for e in eigenvalues if e.has(sympy.Float) and e.is_number]
-    signs = [_sign_of_real_part(e, 1e-12 * max(rounded, default=0.0)) for e in eigenvalues]
+    # Roundoff moves an eigenvalue that stands n times by the n-th root of a rounding.
+    tolerance = 0.0
+    if not matrix.free_symbols and any(e.has(sympy.Float) for e in eigenvalues):
+        size = np.abs(np.array(matrix.evalf(17).tolist(), dtype=complex)).max()
+        tolerance = size * max(1e-12, float(np.finfo(float).eps * matrix.rows) ** (1 / matrix.rows))
+    signs = [_sign_of_real_part(e, tolerance) for e in eigenvalues]
     if 1 in signs:
         return False
     if signs and set(signs) == {-1}:
         return True
-    if not matrix.free_symbols:
+    if not matrix.free_symbols and (matrix.rows == 1 or matrix.has(sympy.Float, sympy.CRootOf)):
         return None
     try:
         a, n = matrix.charpoly().all_coeffs(), matrix.rows
@@ -256,7 +258,11 @@ def _sign_of_real_part(e, tolerance):
     """Return 1, -1, or None where the real part is zero to within the tolerance, or of unknown sign."""
     if e.is_number:
         real = complex(e).real
-        return None if not abs(real) > tolerance else math.copysign(1, real)
+        if not abs(real) > tolerance or (
+            abs(real) < 1e-12 and not e.has(sympy.Float) and sympy.re(e).equals(0) is not False
+        ):
+            return None
+        return math.copysign(1, real)
     real = sympy.re(e)
     return 1 if real.is_positive else -1 if real.is_negative else None
 
