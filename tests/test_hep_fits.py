@@ -206,12 +206,13 @@ def counting(lowest):
 
 
 def test_contour_along_a_bound():
-    """With the first parameter's best fit at its bound, the second reaches as far as its interval, both ways."""
+    """With one parameter's best fit at its bound, the other reaches as far as its interval, both ways."""
     likelihood, data = counting(0.0), jnp.array([6.0, 1.0])
     assert hep_fits.fit(likelihood, data).params[0] == 0
     ends = hep_fits.interval(likelihood, data, "b")
-    b = hep_fits.contour(likelihood, data, ("mu", "b"), n_points=4).points[:, 1]
-    assert np.allclose([b.min(), b.max()], [ends.lower, ends.upper], atol=1e-6)
+    for pair in ("mu", "b"), ("b", "mu"):
+        b = hep_fits.contour(likelihood, data, pair, n_points=4).points[:, pair.index("b")]
+        assert np.allclose([b.min(), b.max()], [ends.lower, ends.upper], atol=1e-6)
 
 
 def test_slopes_of_errors_beside_what_is_fixed():

@@ -13,7 +13,7 @@ from autodiff_tutorial.custom_rules.checking import checked_positive
 from autodiff_tutorial.hep_fits.crossings import crossing
 from autodiff_tutorial.hep_fits.fits import MAX_STEPS, solve, warn_of, without_derivatives
 from autodiff_tutorial.hep_fits.likelihoods import Likelihood, checked_index, checked_likelihood
-from autodiff_tutorial.hep_fits.minimum import minimize
+from autodiff_tutorial.hep_fits.minimum import minimize, no_lower
 from autodiff_tutorial.hep_fits.scans import follower, held
 from autodiff_tutorial.linear_maps.checking import checked_size
 
@@ -181,6 +181,11 @@ def _around(nll, data, best, lower, upper, indices, rays, n_sigma):
     center, lowest, highest = (part[np.array(indices)] for part in (best.result.params, lower, upper))
     covariance, follow = follower(best, indices)
     root = _root(covariance)
+    if len(indices) == 2:
+        # With a root that is triangular the other way, two rays run along the second parameter's bound.
+        root = jnp.where(
+            (center == lowest)[1] | (center == highest)[1], _root(covariance[::-1, ::-1])[::-1, ::-1], root
+        )
 
     def point(ray):
         direction = jnp.matmul(root, ray, precision="highest")
@@ -196,8 +201,7 @@ def _around(nll, data, best, lower, upper, indices, rays, n_sigma):
             # The root of the rise is nearly linear, as the rise is nearly quadratic.
             twice = 2 * (found.value - least)
             height = jnp.sqrt(jnp.maximum(twice, 0))
-            sound = found.converged & (twice > -(jnp.finfo(y.dtype).eps ** 0.5) * jnp.maximum(1, abs(least)))
-            return height - n_sigma, slope / height, found.y, sound
+            return height - n_sigma, slope / height, found.y, found.converged & no_lower(found.value, least)
 
         found = crossing(rise, n_sigma, furthest, follow(values(jnp.minimum(n_sigma, furthest))))
         sound = best.result.converged & found.converged

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from autodiff_tutorial.hep_fits.crossings import crossing
 from autodiff_tutorial.hep_fits.fits import MAX_STEPS, solve, warn_of, without_derivatives
 from autodiff_tutorial.hep_fits.likelihoods import Likelihood, checked_likelihood, checked_poi
-from autodiff_tutorial.hep_fits.minimum import minimize
+from autodiff_tutorial.hep_fits.minimum import minimize, no_lower
 from autodiff_tutorial.hep_fits.structure import curvatures
 
 
@@ -139,6 +139,8 @@ def _compared(mu, best_mu, best, background, held, least, held_asimov):
     bands = jnp.array(N_SIGMA, q.dtype)
     from_band = norm.sf(_root(q_asimov) - bands) / norm.sf(-bands)
     ended = best.converged & background.converged & held.converged & held_asimov.converged
+    for fit, lowest in (held, best.nll), (background, best.nll), (held_asimov, least):
+        ended &= no_lower(fit.nll, lowest)
     return HypoTest(cl_sb / cl_b, from_band, cl_sb, cl_b, q, q_asimov, ended)
 
 
@@ -218,7 +220,8 @@ def _crossed(nll, data, starts, least, lower, upper, poi, level):
             observed, its_slope = jax.jvp(height, tuple(q), tuple(slope))
             root = jnp.sqrt(q[1])
             h = jnp.where(k == 0, observed, root - wanted)
-            return h, jnp.where(k == 0, its_slope, slope[1] / (2 * root)), found.y, jnp.all(found.converged)
+            sound = jnp.all(found.converged & no_lower(found.value, least))
+            return h, jnp.where(k == 0, its_slope, slope[1] / (2 * root)), found.y, sound
 
         start = jnp.where(k == 0, starts[0, poi] + 2 / jnp.sqrt(curvature), wanted / jnp.sqrt(curvature))
         return crossing(rise, start, upper[poi], starts)

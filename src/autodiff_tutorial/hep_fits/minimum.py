@@ -94,6 +94,11 @@ def minimize(value, y, lower, upper, max_steps, structure=None, damping=0.0) -> 
     return Minimum(y, converged, k - 1, slope, free, f, gradient, hessian)
 
 
+def no_lower(value, lowest):
+    """Tell whether a value is no lower than the lowest, but for rounding; else that was a local minimum only."""
+    return value - lowest > -(jnp.finfo(value.dtype).eps ** 0.5) * jnp.maximum(1, abs(lowest))
+
+
 @jax.custom_jvp
 def inverse(hessian, free):
     """Return the inverse of a Hessian of free parameters, with zeros for the others; NaN if it is singular."""

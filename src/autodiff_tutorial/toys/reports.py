@@ -28,8 +28,8 @@ def report(found, mu, asymptotic):
 
 
 def _number(x):
-    """Return a number, or None in place of NaN, which JSON does not know."""
-    return None if np.isnan(x) else float(x)
+    """Return a number, or None in place of NaN and infinity, which JSON does not know."""
+    return float(x) if np.isfinite(x) else None
 
 
 def text(report):

@@ -13,6 +13,7 @@ from autodiff_tutorial.hep_fits import Likelihood
 from autodiff_tutorial.hep_fits.fits import hold, warn_of
 from autodiff_tutorial.hep_fits.likelihoods import checked_likelihood, checked_poi
 from autodiff_tutorial.hep_fits.limits import N_SIGMA, tails
+from autodiff_tutorial.hep_fits.minimum import no_lower
 from autodiff_tutorial.linear_maps.checking import checked_size
 from autodiff_tutorial.solvers.problems import is_number
 from autodiff_tutorial.toys.generation import checked_sampling, drawn
@@ -220,7 +221,8 @@ class Trial:
         # Flagged toys may hold anything.
         with np.errstate(invalid="ignore"):
             q = np.where(mu > self.mu, 0, np.maximum(2 * (held.nll - best.nll), 0))
-        return Statistics(q, mu, best.converged & held.converged, best.retried | held.retried)
+            converged = best.converged & held.converged & np.asarray(no_lower(held.nll, best.nll))
+        return Statistics(q, mu, converged, best.retried | held.retried)
 
 
 def checked_test(call, mu, data, likelihood, key):
