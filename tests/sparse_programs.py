@@ -170,6 +170,12 @@ def diagonal_solve(x):
     return lax.custom_linear_solve(lambda v: 2 * v, x**2, lambda matvec, b: b / 2, symmetric=True)
 
 
+def solve_with_a_count(x):
+    """Solve by a program that tells one thing more, which has no derivative."""
+    solve = lambda matvec, b: (b / 2, jnp.int32(1))  # noqa: E731
+    return lax.custom_linear_solve(lambda v: 2 * v, x**2, solve, solve, has_aux=True)[0]
+
+
 def set_columns(x):
     return jnp.zeros((3, 4)).at[:, jnp.array([2, 0])].set(x.reshape(3, 2) ** 2).ravel()
 
@@ -287,6 +293,7 @@ PROGRAMS = {
     "tridiagonal solve": Case(tridiagonal_solve, 6),
     "solve, dense": Case(lambda x: jnp.linalg.solve(np.ones((4, 4)) + np.eye(4), x**2), 4),
     "solve, diagonal": Case(diagonal_solve, 4),
+    "solve, with a count": Case(solve_with_a_count, 4),
     "scan": Case(recurrence, 5),
     "scan, backward": Case(backward_scan, 5),
     "scan over time": Case(advection, 8),

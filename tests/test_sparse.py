@@ -667,6 +667,33 @@ def test_jacobian_of_pytrees():
     np.testing.assert_allclose(found.todense(), [[3, 0, 1], [0, 3, 2], [2, 0, 0]])
 
 
+@jax.tree_util.register_pytree_node_class
+class Point:
+    """A tree of a class of one's own, which tells no two of its objects equal."""
+
+    def __init__(self, place):
+        self.place = place
+
+    def tree_flatten(self):
+        return (self.place,), None
+
+    @classmethod
+    def tree_unflatten(cls, _, children):
+        return cls(*children)
+
+
+def test_jacobian_of_a_tree_of_ones_own():
+    x = Point(jnp.arange(1.0, 4.0))
+    J = sparse.jacobian(lambda point: point.place**2, x)(x).todense()
+    np.testing.assert_array_equal(J, np.diag([2.0, 4.0, 6.0]))
+
+
+def test_pattern_expects_other_numbers_at_each_call():
+    """What a generator without a key returns once is not what it returns next time."""
+    f = lambda x: jnp.where(jax.lax.rng_uniform(0.0, 1.0, (8,)) < 0.5, x, 0 * x)  # noqa: E731
+    np.testing.assert_array_equal(sparse.pattern(f, jnp.ones(8)).toarray(), np.eye(8, dtype=bool))
+
+
 def test_shapes_alone_make_the_function():
     """Both functions can be made from shapes, before there is a point."""
     like, x = jax.ShapeDtypeStruct((5,), "float64"), points(5, 1)[0]

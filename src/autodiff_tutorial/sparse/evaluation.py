@@ -154,12 +154,16 @@ def hessian(
 
 
 def _evaluator(call, f, x_like, coloring, chunk_size):
-    expected = jax.tree.map(jnp.shape, x_like)
+    def shapes_of(x):
+        leaves, structure = jax.tree.flatten(x)
+        return [jnp.shape(leaf) for leaf in leaves], structure
+
+    expected = shapes_of(x_like)
 
     def evaluated(x):
-        found = jax.tree.map(jnp.shape, x)
-        if found != expected:
-            raise ValueError(f"The function that `{call}` made should be given x of shape {expected}. Got {found}.")
+        if shapes_of(x) != expected:
+            wanted, found = (jax.tree.map(jnp.shape, tree) for tree in (x_like, x))
+            raise ValueError(f"The function that `{call}` made should be given x of shape {wanted}. Got {found}.")
         flat_f, flat_x, m = checked(call, "x", f, x)
         return decompress(compressed_products(flat_f, flat_x, m, coloring, chunk_size), coloring)
 

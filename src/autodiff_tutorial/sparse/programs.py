@@ -123,7 +123,7 @@ class Program:
         for i in sorted(needed):
             eqn = self.jaxpr.eqns[i]
             values = [self.value(v) for v in eqn.invars]
-            if eqn.effects or any(value is None for value in values):
+            if eqn.effects or eqn.primitive.name == "rng_uniform" or any(value is None for value in values):
                 found = [None] * len(eqn.outvars)
             elif any(value is _VARYING for value in values):
                 found = [_VARYING] * len(eqn.outvars)
@@ -204,7 +204,8 @@ class Program:
             return [merged(ins, shape) for shape in shapes]
         values = self._thunks(eqn.invars[: counts.matvec]) + [lambda: None] * len(b)
         body = Body(self._runner(matvec, values), matvec, consts + b, counts.matvec, len(b))
-        return body.repeated(consts + b)
+        found = body.repeated(consts + b)
+        return found + [None] * (len(shapes) - len(found))  # what else the solver returns has no derivative
 
     def _runner(self, jaxpr, values):
         def run(dependences):
