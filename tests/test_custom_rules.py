@@ -684,6 +684,11 @@ def test_roundings_keep_whole_numbers(dtype, whole):
     assert custom_rules.soft_round(x, 200.0) == x
 
 
+def test_width_of_linear_round_matters_on_ramps_only():
+    """Away from jumps the slope in the width is 0, however small its square is."""
+    assert jax.grad(lambda w: custom_rules.linear_round(jnp.float32(2.3), w))(jnp.float32(1e-25)) == 0
+
+
 def test_linear_round_of_full_width_is_the_identity():
     """With width 1 the value is x and the slope 1 everywhere, at the integers, too."""
     x = np.array([-2.0, -1.0, 0.0, 0.5, 1.0, 2.3, 7.0])

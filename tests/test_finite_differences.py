@@ -111,6 +111,10 @@ def test_weights_scale_with_the_points(points):
     np.testing.assert_allclose(fd.weights(points, points[1]) * spacing, expected, rtol=1e-12)
 
 
+def test_weight_of_one_point_is_one():
+    assert fd.weights([1.5], 1.5, order=0) == [1.0]
+
+
 def test_weights_keep_small_gaps_far_from_the_point():
     """On points from 1e-4 to 1e4, seen from the last one, every weight is right to fifteen digits."""
     points = 10.0 ** np.arange(-4, 5)

@@ -719,6 +719,13 @@ def test_scan_keeps_float32(pulled):
     np.testing.assert_allclose(wide, 2 * (1 + xs[0] + xs[0] * xs[1]), rtol=1e-6)
 
 
+def test_scan_takes_wider_cotangents():
+    """What comes after a loop may be wider than its carry; the derivative has the dtype of the carry all the same."""
+    x, w = jnp.asarray([1.0, 2.0], jnp.float16), jnp.asarray([3.0, 5.0], jnp.float32)
+    gradient = grad(lambda x: primitives.sum(scan(lambda c, _: (c * c, None), x, length=2)[0] * w))(x)
+    close(gradient, np.array([12.0, 160.0], np.float16))
+
+
 def test_scan_from_a_float_keeps_float32():
     """A carry that starts as a float of Python takes the dtype of the inputs, and so does its derivative."""
     xs = jnp.asarray(values(3).astype(np.float32))

@@ -109,7 +109,8 @@ def linear_round(x: ArrayLike, width: ArrayLike) -> jax.Array:
     width = checked_positive("custom_rules.linear_round(width=...)", width, most=1).astype(x.dtype)
     below = jnp.floor(x)
     r = x - below - 0.5  # the place between two jumps
-    return below + (0.5 + jnp.where(abs(r) <= width / 2, r / width, 0.5 * jnp.sign(r)))
+    on_ramp = abs(r) <= width / 2
+    return below + (0.5 + jnp.where(on_ramp, r / jnp.where(on_ramp, width, 1), 0.5 * jnp.sign(r)))
 
 
 def soft_round(x: ArrayLike, sharpness: ArrayLike) -> jax.Array:

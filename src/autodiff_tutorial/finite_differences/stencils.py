@@ -100,7 +100,8 @@ def weights(points: ArrayLike, x0: ArrayLike = 0.0, order: int = 1) -> Array:
             f"Got {np.array2string(concrete, precision=6, threshold=8)}."
         )
     # Points of size one keep the products below from under- and overflowing; a power of two keeps the weights exact.
-    size = power_of_two(abs(d).max(axis=-1, keepdims=True), xp)
+    size = abs(d).max(axis=-1, keepdims=True)
+    size = power_of_two(xp.where(size > 0, size, 1), xp)
     size = size if xp is np else jax.lax.stop_gradient(size)
     return _fornberg(points, d, size, order, xp) / size**order
 

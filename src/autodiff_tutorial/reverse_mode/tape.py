@@ -159,7 +159,7 @@ class Tape(Level):
 
         def pull(bars):
             y_own = [i - n for i in bars if i >= n]
-            c_bars = [bars.get(i, zeros_like(new[i])) for i in c_floats]
+            c_bars = [like(bars.get(i, zeros_like(new[i])), new[i]) for i in c_floats]
 
             def back(bars, given, p):
                 x_t, c_t, y_bars = given[: len(x)], given[len(x) : len(x) + n], given[len(x) + n :]
