@@ -1,6 +1,7 @@
 """Toys: each is what it would be alone, and all together say what exact sums and asymptotic formulas say."""
 
 import functools
+import json
 import re
 
 import hep_models
@@ -12,7 +13,7 @@ import pytest
 from scipy import stats
 
 from autodiff_tutorial import hep_fits, toys
-from autodiff_tutorial.toys import lockstep
+from autodiff_tutorial.toys import lockstep, reports
 from autodiff_tutorial.toys.lockstep import fitter
 from autodiff_tutorial.toys.testing import Trial
 
@@ -167,6 +168,30 @@ def without_slope(x, without):
 
 
 without_slope.defjvp(lambda primals, tangents: (0 * primals[0], jnp.where(primals[1] > 0, jnp.nan, 0) * tangents[0]))
+
+
+def test_a_lower_minimum_elsewhere_is_flagged():
+    """A toy whose fit with mu held falls below its best one is not counted; the report of what is left is JSON."""
+
+    def nll(params, data):
+        mu, a = params
+        return 0.1 * (mu - 1) ** 2 + (a**2 - 1) ** 2 + mu * a / 2 + 0 * data[0]
+
+    likelihood = hep_fits.Likelihood(
+        nll=nll,
+        init=jnp.array([0.5, 1.0]),
+        bounds=jnp.array([[0.0, 10.0], [-3.0, 3.0]]),
+        names=("mu", "a"),
+        poi=0,
+        sample=lambda params, key: params[:1],
+    )
+    with pytest.warns(RuntimeWarning, match="flagged toys are not counted"):
+        found = toys.hypotest(4.0, jnp.ones(1), likelihood, jax.random.key(0), 4)
+    assert found.signal.converged.all()  # from where mu is 4, they find the lower one
+    assert not found.background.converged.any()
+    told = json.loads(json.dumps(reports.report(found._replace(cls=np.inf), 4.0, np.nan), allow_nan=False))
+    assert told["cls"] is told["cl_b"] is told["asymptotic"] is None
+    assert told["toys"]["background"]["flagged"] == 4
 
 
 def test_a_slope_that_is_no_number_is_no_minimum():
