@@ -1,6 +1,7 @@
 """Sparse derivatives: patterns that lack nothing, colorings from which every entry can be read, and the matrices."""
 
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,7 @@ from sparse_programs import (
 )
 
 from autodiff_tutorial import sparse
+from autodiff_tutorial.sparse import search
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 REVERSE_ONLY = ("custom_vjp",)
@@ -189,6 +191,18 @@ def test_unknown_operation_is_dense_and_named(call, f):
         found = call(f, jnp.ones(3))
     assert [warning.filename for warning in seen] == [__file__]  # where it is called
     assert callable(found) or found.toarray().all()
+
+
+@pytest.mark.parametrize("module, f, n, entries, whole", [
+    ("windows", lambda x: jnp.convolve(x, jnp.array([1.0, 0, 2]), mode="same"), 7, 14, band(7, 1, 1)),
+    ("rules", lambda x: (x.reshape(2, 3) @ jnp.eye(3)).ravel(), 6, 6, np.kron(np.eye(2), np.ones((3, 3)))),
+])  # fmt: skip
+def test_where_zeros_are_too_many_to_follow_none_is_told_from_an_entry(monkeypatch, module, f, n, entries, whole):
+    """The zeros of a kernel, or of a matrix, are told from entries while these are few enough for the memory."""
+    monkeypatch.setattr(f"autodiff_tutorial.sparse.{module}.ENTRIES", entries)
+    np.testing.assert_array_equal(sparse.pattern(f, jnp.zeros(n)).toarray(), jax.jacfwd(f)(jnp.zeros(n)) != 0)
+    monkeypatch.setattr(f"autodiff_tutorial.sparse.{module}.ENTRIES", entries - 1)
+    np.testing.assert_array_equal(sparse.pattern(f, jnp.zeros(n)).toarray(), whole != 0)
 
 
 def rule_alone(f):
@@ -493,6 +507,35 @@ def test_rows_and_columns_are_both_colored_where_that_needs_less_than_half(n, bo
     assert sparse.color(arrow_matrix(n), mode="bi").num_colors == 3
 
 
+@pytest.mark.parametrize("sizes", [(7, 9), (9, 7), (6, 7, 5), (5, 8, 11)])
+def test_strides_of_a_grid_are_the_gaps_along_its_axes(sizes):
+    """In a grid with edges, neighbors along an axis lie as far apart as the product of the axes after it."""
+    found = search._strides(box(*sizes), 2 * len(sizes) + 1)
+    assert set(np.cumprod(sizes[:0:-1])) <= set(found)
+    assert found[0] == sizes[-1]
+
+
+def test_a_large_grid_needs_as_few_colors_as_a_small_one():
+    """The search for the factors of a grid goes on for longer in a larger matrix."""
+    coloring = sparse.color(box(100, 100), mode="fwd", order="cyclic")
+    assert coloring.num_colors == 5
+
+
+@pytest.mark.parametrize("edges, least", [
+    ([], 1), ([(0, 1)], 2), ([(0, 1), (1, 2)], 2), ([(0, 1), (0, 2), (0, 3)], 2), ([(0, 1), (2, 3)], 2),
+    ([(0, 1), (1, 2), (2, 3)], 3), ([(1, 0), (0, 3), (3, 2)], 3), ([(0, 1), (1, 2), (2, 0)], 3),
+    ([(0, 1), (1, 2), (2, 3), (3, 0)], 3), ([(0, 1), (1, 2), (2, 0), (2, 3)], 3),
+])  # fmt: skip
+def test_the_bound_of_star_colorings_is_reached_by_small_graphs(edges, least):
+    """Trying all colors of four vertices finds stars in as many colors as the bound says, not in fewer."""
+    meets = np.zeros((4, 4), bool)
+    for v, w in edges:
+        meets[v, w] = meets[w, v] = True
+    colorings = map(np.array, itertools.product(range(3), repeat=4))
+    fewest = min(colors.max() + 1 for colors in colorings if make_stars(colors, meets))
+    assert search._fewest_of_stars(sp.csr_array(meets | np.eye(4, dtype=bool))) == fewest == least
+
+
 def test_in_long_rows_columns_are_counted_once_for_each_row(monkeypatch):
     """Where all pairs of columns are too many, the largest first are those that meet most in all their rows."""
     monkeypatch.setattr("autodiff_tutorial.sparse.orderings._PAIRS", 0)
@@ -629,6 +672,17 @@ def test_jacobian_in_every_mode_and_chunk(dtype, mode, chunk_size):
     found, dense, expected = compiled(lambda x: (jac(x), jac(x).todense(), jax.jacfwd(chain_and_sum)(x)), x)
     assert found.dtype == dtype
     np.testing.assert_allclose(dense, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+
+
+def test_seeds_are_constants_while_they_are_few(monkeypatch):
+    """Colors are not compared anew in each product, but where all seeds would take too much memory."""
+    x = np.arange(5.0)
+    few = sparse.jacobian(chain, x)
+    assert " eq " not in str(jax.make_jaxpr(few)(x))
+    monkeypatch.setattr("autodiff_tutorial.sparse.compression._SEEDS", 9)  # two colors of five inputs make ten
+    many = sparse.jacobian(chain, x)
+    assert " eq " in str(jax.make_jaxpr(many)(x))
+    np.testing.assert_array_equal(many(x).todense(), few(x).todense())
 
 
 def test_entries_are_sorted_and_unique():
