@@ -238,6 +238,24 @@ def test_a_singular_end_away_from_zero_is_told():
     assert 1e-10 < off[0] < found.error[0] < 1e-6
 
 
+@pytest.mark.parametrize("count", [1, 1100])
+def test_an_infinite_value_has_not_converged(count):
+    """What overflows has an error that is within a tolerance relative to it."""
+    found = compiled(lambda b: integrate(lambda x: 8e307 + x, 0, b, max_intervals=2), jnp.full(count, 3.0))
+    assert np.isinf(found.value).all()
+    assert not bool(found.converged.any())
+
+
+@pytest.mark.parametrize("dtype, powers", [("float64", [-0.9, -0.92, -0.94, -0.95, -0.97]), ("float32", [-0.7, -0.8])])
+def test_what_lies_beyond_the_last_node_is_counted_in_the_error(dtype, powers):
+    """Of x^p with p near -1 a part lies nearer to 0 than any node."""
+    p = np.array(powers, dtype)
+    found = compiled(lambda p: integrate(lambda x, p: x**p, 0, 1, (p,), method="tanh_sinh", max_intervals=1), p)
+    assert (abs(np.asarray(found.value, float) - 1 / (1 + p.astype(float))) <= found.error).all()
+    assert found.converged[0]
+    assert not found.converged[-1]
+
+
 @pytest.mark.parametrize("n", [7, 15, 21, 31, 61])
 def test_kronrod_rules_are_exact_to_their_degree(n):
     """The rule of 2k + 1 nodes holds k of Gauss, and is exact for polynomials up to degree 3k + 1."""

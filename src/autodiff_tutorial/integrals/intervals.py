@@ -19,7 +19,7 @@ def integrals(g, a, b, args, consts, rule, rtol, atol, max_intervals):
         return checked(jnp.where(a == b, 0, value * scale), jnp.where(a == b, 0, error * abs(scale)))
 
     def checked(value, error):
-        return value, error, error <= atol + rtol * abs(value)
+        return value, error, (error <= atol + rtol * abs(value)) & (abs(value) < jnp.inf)
 
     def halved(operands):
         return _by_halving(f, *operands, rule, rtol, atol, max_intervals)
@@ -96,12 +96,15 @@ def _by_rule(f, placed, args, rule, part=(0.0, 0.0, 1.0), first=False, bound=Fal
     """Integrate by a rule over a part of (-1, 1), its distances from the ends and half its width; return the error too.
 
     The estimate is QUADPACK's. To it comes what nodes contribute that round to an end of the interval, where f may be
-    anything. A factor is returned apart: where a result is a product, XLA computes all of them in one loop. Instead of
-    the estimate, an upper bound of it can be had, for which the nodes are seen once only.
+    anything, and what the last one before a singular end does, which is about what lies beyond. A factor is returned
+    apart: where a result is a product, XLA computes all of them in one loop. Instead of the estimate, an upper bound of
+    it can be had, for which the nodes are seen once only.
     """
     (place, scale, (a, b)), (start, end, half) = placed, part
     eps = jnp.finfo(a.dtype).eps
-    near = not first or min(rule.left.min(), rule.right.min()) < 100 * eps
+    nearest = a.dtype.type(min(rule.left.min(), rule.right.min()))
+    last = nearest if nearest < 100 * eps else 0  # Gauss rules have no such node
+    near = not first or last > 0
     ends = jnp.nextafter(a, b), jnp.nextafter(b, a)
     lowest, highest = jnp.minimum(*ends), jnp.maximum(*ends)
 
@@ -111,7 +114,7 @@ def _by_rule(f, placed, args, rule, part=(0.0, 0.0, 1.0), first=False, bound=Fal
             return stretch * f(x, *args), 0.0
         x = jnp.clip(x, lowest, highest)
         y = stretch * f(x, *args)
-        return y, jnp.where((x == lowest) | (x == highest), abs(y), 0)
+        return y, jnp.where((x == lowest) | (x == highest) | (jnp.minimum(left, right) <= last), abs(y), 0)
 
     def sums(summands):
         """Add up what summands(weight, coarse weight, term, what of it is lost) returns for every node."""
