@@ -70,7 +70,7 @@ def integrate(
     n : int, optional
         How many nodes the rule has; 15 for "gauss_kronrod" (odd), 16 for "gauss_legendre", 101 for "tanh_sinh" (odd).
     method : {"gauss_kronrod", "gauss_legendre", "tanh_sinh"}
-        "tanh_sinh" is for integrands that are singular at the ends of the interval.
+        "tanh_sinh" is for integrands that are singular at an end of the interval, best at 0, where floats are dense.
     rtol, atol : float, optional
         Tolerances; by default the machine epsilon to the power 2/3: 4e-11 in float64, 2e-5 in float32.
     max_intervals : int
