@@ -86,6 +86,20 @@ def test_anderson_needs_few_steps_for_a_linear_map():
     assert close(found.y, np.linalg.solve(np.eye(4) - W, np.ones(4)))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("slow", [0.9, 0.99, 0.999])
+def test_anderson_finds_what_is_slow_to_approach(dtype, slow):
+    """A map that hardly contracts, with elements that are 0 in the end, converges; so does a chain's distribution."""
+    y, factors = jnp.ones(3, dtype), jnp.array([slow, 0.5, 0.3], dtype)
+    found = solvers.anderson(lambda y: factors * y + jnp.array([1 - slow, 0, 0], dtype), 3 * y)
+    assert bool(found.converged)
+    assert np.allclose(found.y, [1, 0, 0], atol=(1e-2 if dtype == "float32" else 1e-5))
+    chain = jnp.array([[slow, 0.25, 0.0], [1 - slow, 0.5, 0.25], [0.0, 0.25, 0.75]], dtype)
+    found = solvers.anderson(lambda y: chain @ y, y / 3)
+    assert bool(found.converged)
+    assert np.allclose(chain @ found.y, found.y, rtol=(1e-4 if dtype == "float32" else 1e-9))
+
+
 def test_anderson_finds_what_drives_picard_away():
     """At a slope of -1.9 repetition diverges, and says so; the secant method does not care."""
     maps = jax.jit(lambda y0: [m(lambda y: 2 - 1.9 * y, y0) for m in (solvers.picard, solvers.anderson)])(0.0)
@@ -201,6 +215,13 @@ FAILURES = {
     "a slow map in float32": lambda: solvers.picard(lambda y: y + 1e-3 * (1 - y), jnp.float32(0)),
     "overflow": lambda: solvers.picard(lambda y: jnp.exp(y), 1.0),
     "no fixed point": lambda: solvers.anderson(lambda y: y + 1, 0.0),
+    "no fixed point, away ever faster": lambda: solvers.anderson(lambda y: jnp.sqrt(y**2 + 1), 0.0),
+    "the same in float32": lambda: solvers.anderson(lambda y: jnp.sqrt(y**2 + 1), jnp.float32(0)),
+    "the same, with a wide tolerance": lambda: solvers.anderson(lambda y: jnp.sqrt(y**2 + 1), 0.0, rtol=1e-3),
+    "no fixed point, away ever slower": lambda: solvers.anderson(lambda y: y + jnp.exp(-y), 1.0),
+    "a chain that also gains": lambda: solvers.anderson(
+        lambda y: jnp.array([[0.9, 0.3], [0.1, 0.7]]) @ y + jnp.array([1.0, 2.0]), jnp.ones(2)
+    ),
     "a NaN among thousands": lambda: solvers.anderson(
         lambda y: y / 2 + jnp.where(jnp.arange(5000) == 2500, jnp.nan, 0), jnp.zeros(5000)
     ),
@@ -320,6 +341,7 @@ def test_systems_without_solution_give_nan(method):
 
     assert bool(jnp.isnan(solve(1.0, jnp.ones(4))).all())
     assert solve(2.0, jnp.zeros(4)).tolist() == [0] * 4
+    assert not bool(jnp.isfinite(solve(2.0, jnp.array([jnp.inf, 1, 1, 1]))[0]))
 
 
 BAD = {

@@ -94,8 +94,9 @@ def anderson(
 
     For one number that is the secant method. It needs no derivative, converges faster than repetition, and often where
     fn does not contract. It ends when :math:`|g| \le \mathrm{atol} + \mathrm{rtol}\, |y|`, elementwise; where fn
-    contracts by a factor :math:`\rho` a step, y is off by at most :math:`1 / (1 - \rho)` times that. A step costs one
-    call of fn and a least-squares problem of size (n, memory).
+    contracts by a factor :math:`\rho` a step, y is off by at most :math:`1 / (1 - \rho)` times that. If the next step
+    would be larger than that by a factor of :math:`1 / \sqrt{\mathrm{rtol}}` or more, y runs away, and it has not
+    converged. A step costs one call of fn and a least-squares problem of size (n, memory).
 
     Parameters
     ----------
@@ -137,23 +138,25 @@ def anderson(
     memory = min(checked_size("memory", memory, call), y.size)
 
     def unfinished(state):
-        y, g, _, _, k = state
+        y, g, *_, k = state
         return (relative(g, y, rtol, atol) > 1) & (k < max_steps)
 
     def step(state):
-        y, g, past_y, past_g, k = state
-        new = y + g - _best_change(g, past_y, past_g)
+        y, g, change, past_y, past_g, k = state
+        new = y + change
         new_g = f(new) - new
         # The newest first: a ring would be indexed by k, which under `jax.vmap` is slow to read and to write.
         past_y, past_g = (jnp.stack([d, *past[:-1]]) for d, past in ((new - y, past_y), (new_g - g, past_g)))
         # Not finite: keep y, and end with a g that is NaN.
         good = jnp.all(jnp.isfinite(new_g))
-        return jnp.where(good, new, y), jnp.where(good, new_g, jnp.nan), past_y, past_g, k + 1
+        change = new_g - _best_change(new_g, past_y, past_g)
+        return jnp.where(good, new, y), jnp.where(good, new_g, jnp.nan), change, past_y, past_g, k + 1
 
-    past = jnp.zeros((memory, y.size), y.dtype)
-    y, g, _, _, k = jax.lax.while_loop(unfinished, step, (y, f(y) - y, past, past, jnp.asarray(0)))
+    past, g = jnp.zeros((memory, y.size), y.dtype), f(y) - y
+    y, g, change, _, _, k = jax.lax.while_loop(unfinished, step, (y, g, g, past, past, jnp.asarray(0)))
     residual = largest(f(y) - y)
-    return Solution(unravel(y), (relative(g, y, rtol, atol) <= 1) & jnp.isfinite(residual), k, residual)
+    near = relative(change, y, rtol, atol) * max(rtol, float(jnp.finfo(y.dtype).eps) ** (2 / 3)) ** 0.5 <= 1
+    return Solution(unravel(y), (relative(g, y, rtol, atol) <= 1) & near & jnp.isfinite(residual), k, residual)
 
 
 def _best_change(g, past_y, past_g):

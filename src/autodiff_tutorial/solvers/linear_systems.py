@@ -68,7 +68,8 @@ def solve_linear(matvec: Callable, b: jax.Array, linear_solve: str | Callable = 
 def solved(product, b, tolerance):
     """Tell whether a product with A equals b, as far as is tolerated."""
     size = _size(b)
-    return jnp.linalg.norm((product - b) / size) <= tolerance * jnp.linalg.norm(b / size)
+    whole = jnp.linalg.norm(b / size)
+    return (jnp.linalg.norm((product - b) / size) <= tolerance * whole) & (whole < jnp.inf)
 
 
 def linear_method(call, linear_solve, n, rtol):
