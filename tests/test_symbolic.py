@@ -893,6 +893,31 @@ def test_roundoff_decides_no_stability(field, state, stable):
     assert [e.stable for e in symbolic.equilibria(field, state)] == stable
 
 
+@pytest.mark.parametrize(
+    "field, state",
+    [
+        ([-X + 2 * sympy.Abs(X)], [X]),
+        ([-X + 2 * sqrt(X**2), -Y], [X, Y]),
+        ([-2 * X + sympy.Max(0, 3 * X)], [X]),
+        ([sympy.Piecewise((X, X > 0), (-X, True))], [X]),
+        ([sympy.Piecewise((sympy.exp(X) - 1, X > 0), (-X, True))], [X]),
+    ],
+    ids=["abs", "root of a square", "max", "cases", "curved cases"],
+)
+def test_at_a_kink_stability_is_not_decided(field, state):
+    """Each of these drives away on one side of 0, where a slope from the other side, or between, would be negative."""
+    (rest,) = symbolic.equilibria(field, state)
+    assert set(rest.point.values()) == {0}
+    assert rest.stable is None
+    assert rest.eigenvalues == ()
+
+
+def test_beside_a_kink_stability_is_decided():
+    """Away from its kinks a field is as smooth as any."""
+    found = symbolic.equilibria([sympy.Abs(X) - 1], [X])
+    assert [(e.point[X], e.eigenvalues, e.stable) for e in found] == [(-1, (-1,), True), (1, (1,), False)]
+
+
 U = Symbol("u", positive=True)
 S, C = symbols("s c")
 

@@ -25,7 +25,8 @@ class Equilibrium(NamedTuple):
         State variable to value; a variable that stands for itself is free.
     eigenvalues : tuple of sympy.Expr
         Of the Jacobian of the field there, with their multiplicities: exact where its entries are rational or hold
-        symbols, else in double precision; empty where SymPy finds no closed form, or the Jacobian is not finite.
+        symbols, else in double precision; empty where SymPy finds no closed form, or the Jacobian is not finite, or
+        where the field has a kink or a jump, or changes from one formula to another.
     stable : bool or None
         True if all eigenvalues have negative real parts, False if one has a positive real part; None if the
         linearization does not decide it, or if it depends on symbols of unknown sign.
@@ -152,7 +153,7 @@ def equilibria(field: Sequence, state: Sequence) -> list[Equilibrium]:
     try:
         points = _solutions(field, names)
     except (NotImplementedError, TypeError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0] or "no method for them"
         raise ValueError(
             f"`symbolic.equilibria(field=...)` should be equations that SymPy can solve. It says: {reason}. Search "
             "from a starting point with sympy.nsolve."
@@ -163,8 +164,9 @@ def equilibria(field: Sequence, state: Sequence) -> list[Equilibrium]:
         if any(f.subs(point).has(sympy.nan, sympy.zoo, sympy.oo) for f in field):
             continue  # the field is not defined there
         matrix = J.subs(point)
-        eigenvalues = _eigenvalues(matrix)
-        stable = _stable(matrix, eigenvalues)
+        smooth = not any(_changes_at(f, point) for f in field)
+        eigenvalues = _eigenvalues(matrix) if smooth else ()
+        stable = _stable(matrix, eigenvalues) if smooth else None
         values, shown = [point.get(n, n).xreplace(back) for n in names], [e.xreplace(back) for e in eigenvalues]
         if inexact:
             values, shown = map(_rounded, values), map(sympy.nfloat, shown)
@@ -190,6 +192,12 @@ def _solutions(field, names):
             return [{names[0]: value} for value in sympy.ordered(found)]
     system = equations if len(names) > 1 else equations[0]
     return [point for point in sympy.solve(system, names, dict=True) if all(map(_may_be_real, point.values()))]
+
+
+def _changes_at(f, point):
+    """Tell whether the point is on the border of a condition in f, written with its kinks and jumps as conditions."""
+    conditions = f.rewrite(sympy.Piecewise).atoms(sympy.core.relational.Relational)
+    return any((c.lhs - c.rhs).subs(point).equals(0) for c in conditions)
 
 
 def _rounded(value):
