@@ -512,6 +512,21 @@ def test_index_out_of_range_is_an_error(module, index):
         grad(lambda x: x[index])(module.ones(3))
 
 
+@pytest.mark.parametrize("module", [np, jnp], ids=["numpy", "jax"])
+@pytest.mark.parametrize("numbers", [np.array([0, 5]), jnp.array([0, -4]), [3], (slice(None), np.array([0]))])
+def test_indices_out_of_range_are_an_error(module, numbers):
+    """So are arrays of them, and where entries are replaced."""
+    for f in (lambda x: primitives.sum(x[numbers]), lambda x: primitives.sum(primitives.replace(x, numbers, 1.0))):
+        with pytest.raises(IndexError):
+            grad(f)(module.ones(3))
+
+
+def test_traced_indices_are_taken_as_they_are():
+    """What `jax.jit` traces shows no numbers."""
+    found = jax.jit(lambda x, i: grad(lambda x: primitives.sum(x[i] ** 2))(x))(jnp.arange(3.0), jnp.array([1, 2, 2]))
+    assert found.tolist() == [0, 2, 8]
+
+
 def test_empty_index_has_empty_derivative():
     """Taking nothing gives an empty result and a gradient of zeros."""
     for module in (np, jnp):

@@ -48,6 +48,12 @@ def _basic(index):
     )
 
 
+def _check_range(x, index):
+    """Raise an error where JAX would clamp or drop an index that is out of range; a traced one shows no numbers."""
+    if on_jax(plain(x)) and not any(isinstance(part, jax.core.Tracer) for part in jax.tree.leaves(index)):
+        np.broadcast_to(0.0, shape_of(x))[index]
+
+
 def _put_value(y, index, shape):
     if not on_jax(y):
         zeros = np.zeros(shape, y.dtype)
@@ -123,8 +129,7 @@ def index(x: Any, index: Any) -> Any:
     >>> index(np.array([1.0, 2.0, 3.0]), slice(None, None, -2))
     array([3., 1.])
     """
-    if _basic(index) and on_jax(plain(x)):
-        np.broadcast_to(0.0, shape_of(x))[index]  # JAX would clamp an index that is out of range
+    _check_range(x, index)
     return _get(x, index=index)
 
 
@@ -168,11 +173,17 @@ def replace(x: Any, index: Any, y: Any) -> Any:
     array_like
         Of the shape of `x`.
 
+    Raises
+    ------
+    IndexError
+        If a number is out of range, on JAX arrays too.
+
     Examples
     --------
     >>> replace(np.zeros(3), 1, 5.0)
     array([0., 5., 0.])
     """
+    _check_range(x, index)
     return _replace(x, y, index=index)
 
 
