@@ -47,7 +47,8 @@ class Cumulative(NamedTuple):
         for j in range(self.series.shape[1] - 1, 0, -1):
             high, higher = self.series[k, j] + (2 * j + 1) / (j + 1) * t * high - (j + 1) / (j + 2) * higher, high
         inside = (x >= self.grid[0]) & (x <= self.grid[-1])
-        return jnp.where(inside, self.values[k] + (self.series[k, 0] + t * high - higher / 2), jnp.nan)
+        # A factor, for the slope is NaN outside, too.
+        return jnp.where(inside, 1, jnp.nan) * (self.values[k] + (self.series[k, 0] + t * high - higher / 2))
 
 
 def cumulative(f: Callable, grid: ArrayLike, args: tuple = (), *, n: int = 10) -> Cumulative:
