@@ -38,7 +38,8 @@ def taylor(f: Callable, x: Any, v: Any, order: int) -> Any:
     -------
     array or pytree
         :math:`c_0, \dots, c_K`, along a first axis of length K + 1 that is added to the shape of the result of `f`.
-        Where a derivative is infinite, nan or infinity; at kinks and jumps, what the rules of `primitives` say there.
+        Where a derivative is infinite, nan or infinity; at kinks and jumps, and of a power of 0 whose exponent moves,
+        what the rules of `primitives` say there.
 
     Raises
     ------

@@ -64,8 +64,9 @@ def expectation_gradient(
     are worked off in chunks. Sample i depends on the key and on i alone.
 
     Derivatives of what is returned are estimates, too: that of `value` with respect to the parameters is `gradient`,
-    and with respect to what f closes over, the mean of the derivative of f. The standard errors count as constants, and
-    tell of sampling, not of rounding.
+    and with respect to what f closes over, the mean of the derivative of f. That of a reparameterized `gradient` needs
+    a continuous slope of f; take the score where f has kinks. The standard errors count as constants, and tell of
+    sampling, not of rounding.
 
     Parameters
     ----------

@@ -57,7 +57,8 @@ def integrate(
     :math:`\mathrm{atol} + \mathrm{rtol}\, |I|`, the interval is halved, and of its parts again the one with the largest
     error, up to `max_intervals` parts; up to 1024 intervals are all halved to begin with. A jump or a peak between the
     nodes can be missed: make such points ends. A derivative costs two calls of f, and one integral a parameter that
-    moves, with an error estimate of its own. Both modes work, to any order.
+    moves, with an error estimate of its own. Both modes work, to any order, where f is continuous in what moves, and
+    for a second derivative its slope, too: a kink that moves is not seen by that. Make such points ends.
 
     Parameters
     ----------
