@@ -194,6 +194,26 @@ def test_a_lower_minimum_elsewhere_is_flagged():
     assert told["toys"]["background"]["flagged"] == 4
 
 
+def test_toys_of_a_likelihood_with_a_scan():
+    """What a loop goes through is known to the search for zeros of the Hessian, which is compiled in parts."""
+    places = jnp.linspace(0, 1, 12)
+
+    def nll(params, data):
+        def rate(left, place):
+            left = 0.5 * left + params[0] * place
+            return left, left + params[1]
+
+        nu = jax.lax.scan(rate, 0.0, places)[1]
+        return jnp.sum(nu - data * jnp.log(nu))
+
+    likelihood = hep_fits.Likelihood(nll, jnp.full(2, 5.0), jnp.array([[0.0, 100.0], [0.1, 100.0]]), ("s", "b"))
+    data = np.random.default_rng(0).poisson(9.0, (4, 12)).astype(float)
+    found = toys.fit_toys(likelihood, data)
+    assert found.converged.all()
+    alone = jax.jit(jax.vmap(lambda data: hep_fits.fit(likelihood, data).params))(data)
+    assert np.allclose(found.params, alone, rtol=1e-9)
+
+
 def test_a_slope_that_is_no_number_is_no_minimum():
     """One slope of a toy is NaN, the others vanish. XLA's maximum over many toys may lose it; the flag does not."""
 

@@ -176,7 +176,8 @@ class Program:
         (*values,) = (self.value(v) for v in eqn.invars[num_before:])
         rows = [None] * length
         for t in range(length)[:: -1 if eqn.params["reverse"] else 1]:
-            parts = state + [x if x is None or x is _VARYING else x[t] for x in values]
+            with jax.ensure_compile_time_eval():  # what is known stays so where the detection is traced
+                parts = state + [x if x is None or x is _VARYING else x[t] for x in values]
             slices = [None if d is None else d.moved(lambda layer, t=t: layer[t]) for d in xs]
             step = Program(
                 jaxpr, [*ins[:num_consts], *carry, *slices], fixed + [lambda p=p: p for p in parts], self.unknown
