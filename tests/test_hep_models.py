@@ -15,7 +15,7 @@ from pyhf.modifiers import histfactory_set, normfactor
 from scipy import special, stats
 
 from autodiff_tutorial import finite_differences
-from autodiff_tutorial.hep_fits import from_pyhf
+from autodiff_tutorial.hep_fits import fit, from_pyhf
 
 BACKENDS = [
     "numpy",
@@ -309,6 +309,49 @@ def test_what_is_refused(make, error, text):
     """Each with its message."""
     with pytest.raises(error, match=re.escape(text)):
         from_pyhf(make())
+
+
+def test_whole_numbers_and_lists_are_numbers():
+    """Neither the tables of a model nor its means are cut to whole numbers."""
+    model = pyhf.simplemodels.uncorrelated_background([5.5], [10.7], [3.5])
+    likelihood, data = from_pyhf(model), [15, *model.config.auxdata]
+    whole, floats, key = jnp.array([1, 1]), jnp.ones(2), jax.random.key(0)
+    assert np.allclose(likelihood.expected(whole), likelihood.expected(floats), rtol=1e-15)
+    assert np.array_equal(likelihood.sample(whole, key), likelihood.sample(floats, key))
+    for params in whole, [1, 1], floats:
+        assert np.isclose(likelihood.nll(params, data), -model.logpdf([1, 1], data)[0], rtol=1e-14)
+
+
+@pytest.mark.parametrize("bins, rate", [(1, 1e7), (50, 3e6), (1, 1e9)])
+def test_models_of_large_counts(bins, rate):
+    """Terms as large as the logarithm of n! cancel; what is left of them is no reason to refuse a model."""
+    model = pyhf.simplemodels.uncorrelated_background([rate**0.5] * bins, [rate] * bins, [0.5 * rate**0.5] * bins)
+    from_pyhf(model)
+
+
+def test_where_nothing_came_less_than_nothing_may_be_expected():
+    """Shapes may be shifted below zero; pyhf takes such rates, where no counts are, as they are."""
+
+    def sample(name, data, modifier, kind, values):
+        return {"name": name, "data": data, "modifiers": [{"name": modifier, "type": kind, "data": values}]}
+
+    signal = sample("signal", [3.0, 5.0], "mu", "normfactor", None)
+    up, down = ([52.0, 0.4], [0.3, 110.0]), ([49.0, 0.0], [0.0, 90.0])
+    one, two = (
+        sample("background", nominal, "shape", "histosys", {"hi_data": high, "lo_data": low})
+        for nominal, high, low in zip(([50.0, 0.0], [0.0, 100.0]), up, down, strict=True)
+    )
+    channels = [{"name": "one", "samples": [signal, one]}, {"name": "two", "samples": [two]}]
+    model = pyhf.Model({"channels": channels}, poi_name="mu")
+    likelihood, data = from_pyhf(model), np.array([52.0, 4, 0, 97, *model.config.auxdata])
+    found = fit(likelihood, data)
+    params, twice = pyhf.infer.mle.fit(data, model, return_fitted_val=True)
+    assert likelihood.nll(jnp.asarray(params), data) == pytest.approx(twice / 2, rel=1e-12)
+    assert bool(found.converged)
+    assert -1e-12 < twice / 2 - found.nll < 1e-6
+    below = jnp.array([-0.3, 0.5])
+    assert likelihood.expected(below)[2] < 0
+    assert likelihood.nll(below, data) == pytest.approx(-model.logpdf(below, data)[0], rel=1e-12)
 
 
 def test_a_density_that_is_not_pyhfs_is_refused():
