@@ -7,12 +7,13 @@ import hep_models
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pyhf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from iminuit import Minuit
 
-from autodiff_tutorial import finite_differences, hep_fits
+from autodiff_tutorial import finite_differences, hep_fits, toys
 from autodiff_tutorial.hep_fits import Likelihood
 
 LARGE = ["many bins", "many parameters"]
@@ -267,6 +268,27 @@ def test_what_the_data_do_not_tell_has_no_covariance():
     assert np.isclose(found.params.sum(), 1)
     assert np.all(np.isnan(found.covariance))
     assert not hep_fits.fit(PAIR, [1.0, 1.2]).singular
+
+
+@pytest.mark.parametrize("counts", [[25.0, 40.0], [31.0, 17.0]])
+def test_factors_known_as_a_product_have_no_covariance(counts):
+    """Whatever slope is left at the minimum, it makes no curvature, of either sign, along what is open."""
+    nuisance = {"name": "rate", "type": "normsys", "data": {"hi": 1.1, "lo": 0.9}}
+    factors = [{"name": name, "type": "normfactor", "data": None} for name in ("mu", "k")]
+    samples = [
+        {"name": "signal", "data": [5.0, 8.0], "modifiers": factors},
+        {"name": "background", "data": [10.0, 20.0], "modifiers": [nuisance]},
+    ]
+    model = pyhf.Model({"channels": [{"name": "one", "samples": samples}]}, poi_name="mu")
+    likelihood, data = hep_fits.from_pyhf(model), np.array(counts + model.config.auxdata)
+    found, in_toys = hep_fits.fit(likelihood, data), toys.fit_toys(likelihood, data[None])
+    assert bool(found.converged & found.singular)
+    assert bool(in_toys.converged.all())
+    assert np.isnan(found.errors).all()
+    assert np.isnan(in_toys.errors).all()
+    ours = hep_fits.interval(likelihood, data, "mu")
+    assert bool(ours.converged)
+    assert ours.lower < found.params[0] < ours.upper
 
 
 NO_MINIMA = {

@@ -10,6 +10,7 @@ import numpy as np
 import pyhf
 import pytest
 from pyhf.infer.intervals.upper_limits import upper_limit as upper_limit_of_pyhf
+from scipy import stats
 
 from autodiff_tutorial import hep_fits, toys
 from autodiff_tutorial.finite_differences import weights
@@ -150,11 +151,42 @@ def test_limits_of_another_level():
     assert np.allclose([at.cls[0], *np.diag(at.expected[1:])], 0.1, rtol=1e-7)
 
 
+def test_large_counts_have_intervals_and_limits():
+    """With counts of 3 10^7, log L is known to 10^-6 only; a signal on such a background is all but normal."""
+    background = jnp.full(10, 3e7)
+    signal = jnp.sqrt(background)
+
+    def rates(params):
+        return params[0] * signal + params[1] * background
+
+    def nll(params, data):
+        counts, nu = data[:10], rates(params)
+        counted = jnp.sum(nu - counts * jnp.log(nu) + jax.scipy.special.gammaln(counts + 1))
+        return counted + (data[10] - params[1]) ** 2 / 2e-8
+
+    likelihood = hep_fits.Likelihood(
+        nll, jnp.ones(2), jnp.array([[-20.0, 20.0], [0.5, 2.0]]), ("mu", "factor"), poi=0,
+        expected=lambda params: jnp.append(rates(params), params[1]),
+    )  # fmt: skip
+    data = np.append(np.random.default_rng(0).poisson(background + signal), 1.0)
+    # Ten bins of signal s and background s^2, with a factor known to 10^-4: the variance of mu is 1/10 + s^2 10^-8.
+    error = np.sqrt(0.1 + 3e7 * 1e-8)
+    best = hep_fits.fit(likelihood, data)
+    interval = hep_fits.interval(likelihood, data, "mu")
+    assert bool(interval.converged)
+    assert np.allclose([interval.lower, interval.upper], best.params[0] + error * np.array([-1, 1]), atol=2e-3)
+    assert bool(hep_fits.contour(likelihood, data, ("mu", "factor"), n_points=8).converged.all())
+    limits = hep_fits.upper_limit(data, likelihood)
+    bands = np.arange(-2, 3)
+    assert bool(limits.converged.all())
+    assert np.allclose(limits.expected, error * (bands + stats.norm.isf(0.05 * stats.norm.cdf(bands))), rtol=2e-3)
+
+
 def test_limits_beyond_the_bound_are_not_found():
     """NaN, said to be so, with a warning; those below the bound are found."""
     case = hep_models.load("counter")
     likelihood = case.likelihood._replace(bounds=jnp.array([[0.0, 2.0]]))
-    text = "`hep_fits.upper_limit` has not converged in 4 of 6 cases: those limits are NaN. Is the upper bound of"
+    text = "`hep_fits.upper_limit` has not converged in 4 of 6 cases: those limits are NaN. Perhaps the upper bound of"
     inside = limited("counter")(case.data)
     within = np.append(inside.observed, inside.expected) < 2
     text = text.replace("4", str(int(np.sum(~within))))

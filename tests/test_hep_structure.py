@@ -40,7 +40,7 @@ def everything(structure):
     def program(matrices, free, right):
         H = compressed(structure, matrices)
         of_matrix = structure.matrix(H), structure.diagonal(H), structure.quadratic(H, right[:, 0])
-        return *of_matrix, *structure.solve(H, free, right), structure.variances(H, free)
+        return *of_matrix, *structure.solve(H, free, right), structure.variances(H, free, 0.0)
 
     return quick_jit(program)
 
@@ -107,6 +107,6 @@ def test_what_is_not_positive_definite_is_told():
     assert least[0] > 0.9
     assert least[1] < 0
     assert abs(least[2]) < 1e-13
-    assert np.array_equal(np.isnan(structure.variances(H, free)).all(axis=0), [False, True, True])
+    assert np.array_equal(np.isnan(structure.variances(H, free, 0.0)).all(axis=0), [False, True, True])
     # Damped enough, all are.
     assert np.all(structure.solve(H, free, jnp.zeros((4, 1, LANES)), 3.0)[1] > 0)

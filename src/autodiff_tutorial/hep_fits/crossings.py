@@ -32,7 +32,8 @@ def crossing(function, x, limit, y, max_steps=60) -> Crossing:
         newton = x - h / slope
         middle = jnp.where(jnp.isinf(high), 2 * x, (low + high) / 2)
         new = jnp.minimum(jnp.where((newton > low) & (newton < high), newton, middle), limit)
-        found = abs(h) <= tolerance
+        # Of large counts, rounding moves h by more than that, and the bracket closes first.
+        found = (abs(h) <= tolerance) | (abs(h) <= tolerance**0.5) & (high - low <= tolerance * x)
         stuck = (h < 0) & (x >= limit)
         return jnp.where(found | stuck, x, new), low, high, y, found & sound, stuck & sound, k + 1, found | stuck
 

@@ -175,7 +175,7 @@ def solve(nll, data, y, lower, upper, max_steps=MAX_STEPS) -> Fitted:
     known = found.value, dense(y.size).matrix(found.hessian)
     y = differentiable(equation, found, [*operands, lower, upper, at_lower, found.free], _solve_linear).y
     value, hessian = there(known, y, operands)
-    result = FitResult(y, value, inverse(hessian, found.free), *found[1:5])
+    result = FitResult(y, value, inverse(hessian, found.free, found.residual), *found[1:5])
     return Fitted(result, *jax.lax.stop_gradient((known[1], found.gradient)))
 
 

@@ -191,7 +191,8 @@ def upper_limit(data: ArrayLike, likelihood: Likelihood, *, level: float = 0.05)
     both = (jnp.stack(pair) for pair in ((data, asimov), (best.params, background.params), (best.nll, least)))
     mu, found = _crossed(likelihood.nll, *both, lower, upper, poi, jnp.asarray(level, y.dtype))
     found &= best.converged & background.converged
-    warn_of(call, found, "those limits are NaN. Is the upper bound of the parameter below them?")
+    why = "Perhaps the upper bound of the parameter is below them, or background alone is impossible"
+    warn_of(call, found, f"those limits are NaN. {why}")
     mu = without_derivatives(call, jnp.where(found, mu, jnp.nan))
     return UpperLimit(mu[0], mu[1:], found)
 

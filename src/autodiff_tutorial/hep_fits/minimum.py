@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from autodiff_tutorial.hep_fits.structure import curvatures, dense
+from autodiff_tutorial.hep_fits.structure import curvatures, dense, flat
 from autodiff_tutorial.solvers.problems import largest
 
 
@@ -63,10 +63,10 @@ def minimize(value, y, lower, upper, max_steps, structure=None, damping=0.0) -> 
         there = look(new)
         gain = here[0] - there[0]
         # Near the minimum values are too close to tell, and the slope is asked.
-        flat = (abs(gain) <= tolerance * jnp.maximum(1, abs(there[0]))) & (there[4] <= here[4] / 2)
+        level = (abs(gain) <= tolerance * jnp.maximum(1, abs(there[0]))) & (there[4] <= here[4] / 2)
         finite = jnp.isfinite(there[0]) & jnp.all(jnp.isfinite(there[2]), axis=0)
-        better = finite & ((gain > 0) & (gain >= 1e-4 * promised) | flat)
-        good = flat | (gain >= promised / 4)
+        better = finite & ((gain > 0) & (gain >= 1e-4 * promised) | level)
+        good = level | (gain >= promised / 4)
         smaller = jnp.where(good, jnp.where(damping < 1e-3, 0, damping / 10), damping)
         tried = jnp.where(better, smaller, jnp.maximum(10 * damping, 1e-2))
         # What has finished stays as it is while others go on.
@@ -88,8 +88,8 @@ def minimize(value, y, lower, upper, max_steps, structure=None, damping=0.0) -> 
     start = y, here, y, zero, zero + damping, jnp.zeros(lanes, int), jnp.ones(lanes, bool)
     state = jax.lax.while_loop(lambda state: jnp.any(unfinished(state)), step, start)
     y, (f, gradient, hessian, free, slope), _, _, _, k, _ = state
-    # A saddle is level as well.
-    lowest = structure.solve(hessian, free, gradient[:, None])[1] > 0
+    # A saddle is level as well. What is flat may have a curvature of either sign from what is left of the slope.
+    lowest = structure.solve(hessian, free, gradient[:, None])[1] > -tolerance
     converged = (slope <= tolerance) & jnp.isfinite(f) & lowest
     return Minimum(y, converged, k - 1, slope, free, f, gradient, hessian)
 
@@ -100,12 +100,14 @@ def no_lower(value, lowest):
 
 
 @jax.custom_jvp
-def inverse(hessian, free):
-    """Return the inverse of a Hessian of free parameters, with zeros for the others; NaN if it is singular."""
+def inverse(hessian, free, slope):
+    """Return the inverse of a Hessian of free parameters, with zeros for the others; NaN if it is singular.
+
+    The slope that is left, in the units of `minimize`, is about what the curvature may be off by.
+    """
     n = free.size
     found, least = dense(n).solve(hessian.reshape(n**2), free, jnp.eye(n, dtype=hessian.dtype))
-    sound = least > 100 * n * jnp.finfo(hessian.dtype).eps
-    return jnp.where(sound, (found + found.T) / 2, jnp.nan)
+    return jnp.where(least > flat(hessian, n, slope), (found + found.T) / 2, jnp.nan)
 
 
 @inverse.defjvp

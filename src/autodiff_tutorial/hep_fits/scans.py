@@ -106,7 +106,7 @@ def follower(best, indices):
     index = np.array(indices)
     # Those that a bound holds at the best fit are moved off it here.
     center = best.result.params
-    covariance = inverse(best.hessian, best.result.free.at[index].set(True))
+    covariance = inverse(best.hessian, best.result.free.at[index].set(True), best.result.gradient_norm)
     own = covariance[np.ix_(index, index)]
     rates, _ = eliminate(own, covariance[index])
     rates = jnp.where(jnp.all(jnp.isfinite(rates)), rates, 0)

@@ -80,7 +80,7 @@ class Structure:
         found = jnp.concatenate([inner, found])[self._position]
         return scales[:, None] * found, jnp.minimum(least, of_border)
 
-    def variances(self, hessian, free):
+    def variances(self, hessian, free, slope):
         """Return the diagonal of the inverse, with zeros for what is not free; NaN if it is singular."""
         scales = self._scales(hessian, free)
         s, m = len(self.blocks), len(self.border)
@@ -91,7 +91,7 @@ class Structure:
         inner, border = (jnp.moveaxis(jnp.diagonal(part), -1, 0) for part in (inner, found))
         inner = (inner + through).reshape(-1, *border.shape[1:])
         found = jnp.concatenate([inner, border])[self._position]
-        sound = jnp.minimum(least, of_border) > 100 * self.size * jnp.finfo(hessian.dtype).eps
+        sound = jnp.minimum(least, of_border) > flat(hessian, self.size, slope)
         return jnp.where(sound, scales**2 * found, jnp.nan)
 
     def _read(self, hessian, places):
@@ -139,6 +139,11 @@ def structured(pattern) -> Structure:
     places = np.full(coloring.shape, seeds.size)
     places[coloring.rows, coloring.cols] = coloring.color * len(places) + coloring.position
     return Structure(seeds, places)
+
+
+def flat(hessian, size, slope):
+    """Return the scaled pivot up to which a direction counts as open: from rounding, or from a slope that is left."""
+    return jnp.maximum(100 * size * jnp.finfo(hessian.dtype).eps, jnp.minimum(slope, 1e-6))
 
 
 def curvatures(diagonal):

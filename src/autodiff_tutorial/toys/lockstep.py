@@ -113,10 +113,10 @@ def _compiled(nll, vectorized, dtype, p, d, chunk_size, devices, covariance, on_
         found = minimize(
             lambda y: values(y, data), starts.T, lower[:, None], upper[:, None], max_steps, structure, damping
         )
-        variances = structure.variances(found.hessian, found.free)
+        variances = structure.variances(found.hessian, found.free, found.residual)
         full = None
         if covariance:
-            full = jax.vmap(inverse, in_axes=-1)(structure.matrix(found.hessian), found.free)
+            full = jax.vmap(inverse, in_axes=-1)(structure.matrix(found.hessian), found.free, found.residual)
         return ToyFits(
             found.y.T, found.value, full, found.converged, found.n_steps, found.residual, found.free.T,
             jnp.sqrt(variances).T, jnp.broadcast_to(damping > 0, found.value.shape),
