@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pyhf
 
@@ -157,3 +158,14 @@ def backend(*args, **kwargs):
         jax.config.update("jax_enable_x64", x64)
         if torch:
             torch.set_default_dtype(dtype)
+
+
+def two_minima(**options):
+    """Return a likelihood whose fit is caught in a local minimum; with mu held at 4 it finds a lower one."""
+
+    def nll(params, data):
+        mu, a = params
+        return 0.1 * (mu - 1) ** 2 + (a**2 - 1) ** 2 + mu * a / 2 + 0 * data[0]
+
+    bounds = jnp.array([[0.0, 10.0], [-3.0, 3.0]])
+    return Likelihood(nll, jnp.array([0.5, 1.0]), bounds, ("mu", "a"), poi=0, **options)

@@ -122,19 +122,7 @@ def test_no_lower_bound_matters():
 
 def test_a_lower_minimum_elsewhere_is_told():
     """Where the fit with mu held falls below the best one, that was a local minimum, and no CLs is to be trusted."""
-
-    def nll(params, data):
-        mu, a = params
-        return 0.1 * (mu - 1) ** 2 + (a**2 - 1) ** 2 + mu * a / 2 + 0 * data[0]
-
-    likelihood = hep_fits.Likelihood(
-        nll=nll,
-        init=jnp.array([0.5, 1.0]),
-        bounds=jnp.array([[0.0, 10.0], [-3.0, 3.0]]),
-        names=("mu", "a"),
-        poi=0,
-        expected=lambda params: params[:1],
-    )
+    likelihood = hep_models.two_minima(expected=lambda params: params[:1])
     data = jnp.ones(1)
     best, held = hep_fits.fit(likelihood, data), hep_fits.fit(likelihood, data, fixed={"mu": 4.0})
     assert bool(best.converged & held.converged)

@@ -172,19 +172,7 @@ without_slope.defjvp(lambda primals, tangents: (0 * primals[0], jnp.where(primal
 
 def test_a_lower_minimum_elsewhere_is_flagged():
     """A toy whose fit with mu held falls below its best one is not counted; the report of what is left is JSON."""
-
-    def nll(params, data):
-        mu, a = params
-        return 0.1 * (mu - 1) ** 2 + (a**2 - 1) ** 2 + mu * a / 2 + 0 * data[0]
-
-    likelihood = hep_fits.Likelihood(
-        nll=nll,
-        init=jnp.array([0.5, 1.0]),
-        bounds=jnp.array([[0.0, 10.0], [-3.0, 3.0]]),
-        names=("mu", "a"),
-        poi=0,
-        sample=lambda params, key: params[:1],
-    )
+    likelihood = hep_models.two_minima(sample=lambda params, key: params[:1])
     with pytest.warns(RuntimeWarning, match="flagged toys are not counted"):
         found = toys.hypotest(4.0, jnp.ones(1), likelihood, jax.random.key(0), 4)
     assert found.signal.converged.all()  # from where mu is 4, they find the lower one
