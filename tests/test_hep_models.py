@@ -324,9 +324,13 @@ def test_whole_numbers_and_lists_are_numbers():
 
 @pytest.mark.parametrize("bins, rate", [(1, 1e7), (50, 3e6), (1, 1e9)])
 def test_models_of_large_counts(bins, rate):
-    """Terms as large as the logarithm of n! cancel; what is left of them is no reason to refuse a model."""
+    """Terms as large as log n! cancel; what is left of them is no reason to refuse a model, but a hundredth is."""
     model = pyhf.simplemodels.uncorrelated_background([rate**0.5] * bins, [rate] * bins, [0.5 * rate**0.5] * bins)
     from_pyhf(model)
+    theirs = model.logpdf
+    model.logpdf = lambda pars, data: theirs(pars, data) + 0.01
+    with pytest.raises(ValueError, match="Got one whose -log L at the start is"):
+        from_pyhf(model)
 
 
 def test_where_nothing_came_less_than_nothing_may_be_expected():
